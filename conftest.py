@@ -1,0 +1,60 @@
+"""Fixtures for the tests of every package: real database servers, each started once for a test process."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A MariaDB server for the whole session."""
+    if not servers.available("mariadb"):
+        subprocess.run([ROOT / "scripts" / "apt-install.sh", "mariadb-server"], check=False)  # noqa: S603 our own script
+    yield from _server("mariadb", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A MySQL server for the whole session; `local_infile` is off, as MySQL ships it."""
+    if not servers.available("mysql"):
+        subprocess.run([ROOT / "scripts" / "fetch-mysql.sh"], check=False)  # noqa: S603 our own script
+    yield from _server("mysql", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def seekdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """An OceanBase seekdb server for the whole session."""
+    yield from _server("seekdb", tmp_path_factory)
+
+
+@pytest.fixture
+def database(mariadb: servers.Server) -> Iterator[str]:
+    """The name of an empty database on the MariaDB server, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    mariadb.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+    yield name
+    if not mariadb.alive():
+        mariadb.restart()
+    mariadb.execute(f"DROP DATABASE `{name}`")
+
+
+def _server(flavour: servers.Flavour, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    try:
+        server = servers.start(flavour, tmp_path_factory.mktemp(flavour))
+    except servers.ServerUnavailableError as error:
+        pytest.skip(str(error))
+    yield server
+    server.kill()
