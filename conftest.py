@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """A MariaDB server for the whole session."""
     if not servers.available("mariadb"):
-        subprocess.run([ROOT / "scripts" / "apt-install.sh", "mariadb-server"], check=False)  # noqa: S603 our own script
+        subprocess.run([ROOT / "scripts" / "apt-install.sh", "mariadb-server"], check=False)
     yield from _server("mariadb", tmp_path_factory)
 
 
@@ -30,7 +30,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server
 def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """A MySQL server for the whole session; `local_infile` is off, as MySQL ships it."""
     if not servers.available("mysql"):
-        subprocess.run([ROOT / "scripts" / "fetch-mysql.sh"], check=False)  # noqa: S603 our own script
+        subprocess.run([ROOT / "scripts" / "fetch-mysql.sh"], check=False)
     yield from _server("mysql", tmp_path_factory)
 
 
