@@ -160,7 +160,7 @@ def main() -> int:
     stale = {path: text for path, text in written().items() if not path.exists() or path.read_text() != text}
     for path, text in stale.items():
         if "--check" in sys.argv:
-            print(f"{path.relative_to(ROOT)} is out of date: run `python -m scripts.settings`")  # noqa: T201
+            print(f"{path.relative_to(ROOT)} is out of date: run `python -m scripts.settings`")
         else:
             path.write_text(text)
     return int(bool(stale) and "--check" in sys.argv)

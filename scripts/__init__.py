@@ -1,0 +1,3 @@
+"""What the Makefile runs."""
+
+from __future__ import annotations
