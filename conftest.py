@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,23 +12,18 @@ from tests import servers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """A MariaDB server for the whole session."""
-    if not servers.available("mariadb"):
-        subprocess.run([ROOT / "scripts" / "apt-install.sh", "mariadb-server"], check=False)
     yield from _server("mariadb", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """A MySQL server for the whole session; `local_infile` is off, as MySQL ships it."""
-    if not servers.available("mysql"):
-        subprocess.run([ROOT / "scripts" / "fetch-mysql.sh"], check=False)
     yield from _server("mysql", tmp_path_factory)
 
 
@@ -53,6 +46,7 @@ def database(mariadb: servers.Server) -> Iterator[str]:
 
 def _server(flavour: servers.Flavour, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     try:
+        servers.install(flavour)
         server = servers.start(flavour, tmp_path_factory.mktemp(flavour))
     except servers.ServerUnavailableError as error:
         pytest.skip(str(error))

@@ -56,7 +56,7 @@ class Setting:
 
 def settings_of(plugin: str) -> list[Setting]:
     """Ask an installed plugin for its own settings, in the order of its schema, without the SDK's."""
-    command = [ROOT / ".venv" / "bin" / plugin, "--about", "--format=json"]
+    command = [str(ROOT / ".venv" / "bin" / plugin), "--about", "--format=json"]
     about = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     schema = about["settings"]
     required = set(schema.get("required", ()))

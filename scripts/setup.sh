@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh          what the pipelines and the demo need
 #   scripts/setup.sh dev      the same, and the tools of the test suite
+#   scripts/setup.sh seekdb   the same, and a database server that needs no root (Linux, Python 3.11+)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,5 @@ if [ -z "$uv" ]; then
     fi
 fi
 
-group=sandbox
-[ "${1:-}" = dev ] && group=dev
 # --inexact keeps the tools of `make test` when `make demo` follows it.
-exec "$uv" sync --quiet --locked --inexact --all-packages --no-default-groups --group "$group"
+exec "$uv" sync --quiet --locked --inexact --all-packages --no-default-groups --group "${1:-sandbox}"

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pymysql
 
@@ -160,6 +160,20 @@ def running(directory: Path) -> Server | None:
     return Server(saved["flavour"], directory.absolute(), saved["port"], saved["user"], saved["password"], saved["pid"])
 
 
+def install(flavour: Flavour) -> None:
+    """Get the server's program where it is missing: MariaDB from the system's packages, the others beside the system.
+
+    Raises:
+        ServerUnavailableError: it cannot be had here.
+    """
+    if available(flavour):
+        return
+    for command in _FAMILIES[flavour].installers:
+        if shutil.which(command[0], path=f"{os.environ['PATH']}:{ROOT}"):
+            subprocess.run(command, cwd=ROOT, check=False)
+    _FAMILIES[flavour].program()
+
+
 def available(flavour: Flavour) -> bool:
     """Return whether the server's program is on this machine already."""
     try:
@@ -171,6 +185,11 @@ def available(flavour: Flavour) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class _MariaDB:
+    installers: ClassVar[tuple[list[str], ...]] = (
+        ["scripts/apt-install.sh", "mariadb-server"],
+        ["brew", "install", "--quiet", "mariadb"],
+    )
+
     def program(self) -> list[str]:
         return [
             _find(_MARIADBD_PLACES, "MariaDB is not installed: install the package mariadb-server"),
@@ -195,6 +214,8 @@ class _MariaDB:
 
 @dataclasses.dataclass(frozen=True)
 class _MySQL:
+    installers: ClassVar[tuple[list[str], ...]] = (["scripts/fetch-mysql.sh"],)
+
     def program(self) -> list[str]:
         installed = shutil.which("mysqld")
         if (
@@ -237,6 +258,8 @@ class _MySQL:
 
 @dataclasses.dataclass(frozen=True)
 class _Seekdb:
+    installers: ClassVar[tuple[list[str], ...]] = (["scripts/setup.sh", "seekdb"],)
+
     def program(self) -> list[str]:
         package = importlib.util.find_spec("pylibseekdb")
         if package is None or package.origin is None:
