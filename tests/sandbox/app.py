@@ -9,6 +9,7 @@ import struct
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -82,6 +83,7 @@ class Sandbox:
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
         answer = await self._answer(incoming, fault)
+        answer.headers["date"] = formatdate(self.platform.wall_seconds(), usegmt=True)
         line.status, line.outcome = answer.status, answer.outcome
         how = fault.kind if fault else ""
         if how in {"reset", "reset_after"}:
@@ -225,10 +227,7 @@ async def _reset(scope: Scope) -> None:
 
 async def _send_half(answer: Answer, send: Send) -> None:
     """Promise the whole body, send half of it and leave; the server then closes the connection."""
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-    ]
+    headers = _response(answer).raw_headers
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,13 @@ class Platform(ABC):
         Raises:
             ValueError: A switch is unknown.
         """
+
+    def wall_seconds(self) -> float:
+        """Return the time that the platform's servers show in their ``Date`` header, in epoch seconds.
+
+        It is the machine's, whatever the stand-in's clock says: a client's own time stamps are the machine's too.
+        """
+        return time.time()
 
     def reset(self) -> None:  # noqa: B027 - a platform without scripts has nothing to forget
         """Forget scripted events and set every switch back; the data stay as they are."""

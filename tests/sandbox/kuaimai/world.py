@@ -1,0 +1,248 @@
+"""All data of the gateway, what happens to them, and the journal from which they are made again."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+from tests.sandbox.clock import to_ms
+from tests.sandbox.kuaimai.table import DAY_MS, DeclaredRows, Found, Table
+from tests.sandbox.kuaimai.tickets import TicketRows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.sandbox.kuaimai.declarations import Api
+
+TICKETS = "erp.aftersale.list.query"
+TRADES = ("erp.trade.list.query", "erp.trade.outstock.simple.query")
+#: Rows of every other API with a window.
+OTHER_ROWS = 150
+
+
+class World:
+    """Tables by method name, made when they are first asked for.
+
+    Attributes:
+        end_ms: Where the made history ends, epoch ms.
+    """
+
+    def __init__(
+        self, apis: Mapping[str, Api], *, seed: int, tickets: int, trades: int, days: int, end_ms: int
+    ) -> None:
+        self.end_ms = end_ms
+        self._apis = apis
+        self._seed = seed
+        self._sizes = {TICKETS: tickets, **dict.fromkeys(TRADES, trades)}
+        self._span = (end_ms - days * DAY_MS, end_ms)
+        self._tables: dict[str, Table] = {}
+        self._later: list[tuple[int, int, str]] = []
+        self._dice = random.Random(seed)
+        self._lived_until = end_ms
+        self._journal: Path | None = None
+
+    def table(self, method: str) -> Table:
+        """Return an API's rows.
+
+        Raises:
+            KeyError: There is no such API.
+        """
+        table = self._tables.get(method)
+        if table is None:
+            api = self._apis[method]
+            rows = TicketRows(api, self._seed) if method == TICKETS else DeclaredRows(api, self._seed)
+            count = self._sizes.get(method, api.rows or OTHER_ROWS)
+            table = self._tables[method] = Table(api, rows, count, self._span, self._seed)
+        return table
+
+    # -- what happens --------------------------------------------------------------------------------------------------
+
+    def apply(self, order: dict[str, Any], now_ms: int, seen: Seen | None = None) -> list[int]:
+        """Do what a test or a script orders, and return the numbers (ids) of the rows it touched.
+
+        Args:
+            order: ``op`` and its arguments; README.md tells them.
+            now_ms: The present, which a change is dated with unless it says otherwise.
+            seen: The page that set a script off; what ``"of": "served"`` and ``"modified": "window"`` refer to.
+
+        Raises:
+            ValueError: The order makes no sense.
+            KeyError: There is no such API or row.
+        """
+        order = dict(order)
+        op = order.pop("op")
+        if op == "day":
+            return self._day(now_ms, **order)
+        method = order.pop("api", TICKETS)
+        if op == "insert":
+            return self._insert(method, now_ms, seen, **order)
+        if op not in {"change", "delete", "shrink"}:
+            raise ValueError(f"unknown op {op!r}; there are change, day, delete, insert, shrink")
+        return self._touch(op, method, now_ms, seen, **order)
+
+    def _insert(  # noqa: PLR0917 - the order's own fields follow by name
+        self,
+        method: str,
+        now_ms: int,
+        seen: Seen | None,
+        count: int = 1,
+        created: str | int | None = None,
+        modified: str | int | None = None,
+        visible_in_seconds: float | None = None,
+        set: dict[str, Any] | None = None,  # noqa: A002 - the order's own word
+    ) -> list[int]:
+        table = self.table(method)
+        modified_ms = _instant(modified, now_ms, seen)
+        created_ms = modified_ms if created is None else to_ms(created)
+        ids = []
+        for _ in range(count):
+            visible_at = None if visible_in_seconds is None else now_ms + round(visible_in_seconds * 1000)
+            ids.append(self._add(table, [created_ms, modified_ms, set or {}, visible_at]))
+        return ids
+
+    def _touch(  # noqa: PLR0917 - as `_insert`
+        self,
+        op: str,
+        method: str,
+        now_ms: int,
+        seen: Seen | None,
+        ids: list[int] | None = None,
+        of: str = "any",
+        count: int = 1,
+        modified: str | int | None = None,
+        keep: int = 0,
+        set: dict[str, Any] | None = None,  # noqa: A002 - the order's own word
+    ) -> list[int]:
+        table = self.table(method)
+        ordinals = [table.ordinal_of(row_id) for row_id in ids] if ids else self._pick(table, of, count, seen)
+        modified_ms = _instant(modified, now_ms, seen)
+        for ordinal in ordinals:
+            if op == "delete":
+                self._do("remove", method, [ordinal])
+                continue
+            patch = set
+            if op == "shrink":
+                patch = {"items": (table.row(ordinal).get("items") or [])[:keep], **(set or {})}
+            self._do("change", method, [ordinal, modified_ms, patch])
+        return [table.id_of(ordinal) for ordinal in ordinals]
+
+    def _pick(self, table: Table, of: str, count: int, seen: Seen | None) -> list[int]:
+        if of == "any":
+            found = table.find("created", None, None)
+            places = self._dice.sample(range(len(found)), min(count, len(found)))
+            return [found.page(place, 1)[0] for place in places]
+        if seen is None or of not in {"served", "unserved", "window"}:
+            raise ValueError(f"'of': {of!r} needs a script; without one there is 'any'")
+        if of == "served":
+            return seen.served[:count]
+        rows = list(seen.window)
+        if of == "unserved":
+            served = {*seen.served}
+            rows = [ordinal for ordinal in rows if ordinal not in served]
+        return rows[:count]
+
+    def _day(self, now_ms: int, new: int = 0, changed: int = 0, since: str | int | None = None) -> list[int]:
+        """Let business go on since the last such order: new tickets, and work on old ones."""
+        start = min(self._lived_until if since is None else to_ms(since), now_ms - 1)
+        table = self.table(TICKETS)
+        ids = []
+        for ordinal in self._pick(table, "any", changed, None):
+            self._do(
+                "change", TICKETS, [ordinal, max(table.modified[ordinal], self._dice.randrange(start, now_ms)), None]
+            )
+            ids.append(table.id_of(ordinal))
+        born = sorted(self._dice.randrange(start, now_ms) // 1000 * 1000 for _ in range(new))
+        ids += [self._add(table, [created, created, {}, None]) for created in born]
+        self._lived_until = now_ms
+        return ids
+
+    def let_appear(self, now_ms: int) -> None:
+        """Show the rows whose time to be visible has come."""
+        while self._later and self._later[0][0] <= now_ms:
+            _, ordinal, method = heapq.heappop(self._later)
+            self.table(method).show(ordinal)
+
+    def _add(self, table: Table, args: list[Any]) -> int:
+        self._do("add", table.api.method, args)
+        return table.id_of(len(table.created) - 1)
+
+    # -- the journal ---------------------------------------------------------------------------------------------------
+
+    def _do(self, op: str, method: str, args: list[Any]) -> None:
+        """Do one thing to one row, and write it down."""
+        if self._journal is not None:
+            with self._journal.open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps([op, method, args], ensure_ascii=False) + "\n")
+        self._redo(op, method, args)
+
+    def _redo(self, op: str, method: str, args: list[Any]) -> None:
+        table = self.table(method)
+        if op == "add":
+            created_ms, modified_ms, patch, visible_at = args
+            ordinal = table.add(created_ms, modified_ms, patch, hidden=visible_at is not None)
+            if visible_at is not None:
+                heapq.heappush(self._later, (visible_at, ordinal, method))
+        elif op == "change":
+            ordinal, modified_ms, patch = args
+            table.change(ordinal, modified_ms, patch)
+        else:
+            table.remove(args[0])
+
+    def keep_journal(self, path: Path) -> None:
+        """Do what the journal of an earlier process tells, and write down what happens from now on.
+
+        Args:
+            path: A file that `open_journal` made.
+        """
+        whole = path.read_bytes()
+        # A process that was killed may have left half a line; what it was about was not answered yet.
+        kept = whole[: whole.rfind(b"\n") + 1]
+        for line in kept.splitlines()[1:]:
+            self._redo(*json.loads(line))
+        if kept != whole:
+            path.write_bytes(kept)
+        self._journal = path
+
+
+class Seen:
+    """What a script knows of the page that set it off."""
+
+    def __init__(self, window: Found, served: list[int], span_ms: tuple[int | None, int | None]) -> None:
+        self.window = window
+        self.served = served
+        self.span_ms = span_ms
+
+
+def open_journal(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Start a journal, or return the facts that an earlier process started it with.
+
+    Args:
+        path: JSON Lines; the facts come first, then what happened.
+        facts: Size, seed and end of the history.
+
+    Raises:
+        ValueError: The journal is about other data (another seed or size).
+    """
+    if not path.exists():
+        path.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+        return facts
+    with path.open(encoding="utf-8") as journal:
+        kept: dict[str, Any] = json.loads(next(journal))
+    for name, value in facts.items():
+        if name != "end_ms" and kept.get(name) != value:
+            raise ValueError(f"{path} is about {name} {kept.get(name)}, not {value}; remove it to start afresh")
+    return kept
+
+
+def _instant(instant: str | int | None, now_ms: int, seen: Seen | None) -> int:
+    """Return the instant an order means: the present, a given one, or one inside the window being read."""
+    if instant is None:
+        return now_ms
+    if instant != "window":
+        return to_ms(instant)
+    if seen is None or seen.span_ms[0] is None or seen.span_ms[1] is None:
+        raise ValueError("'modified': 'window' needs a script and a call with a window")
+    return (seen.span_ms[0] + seen.span_ms[1]) // 2
