@@ -106,7 +106,7 @@ def kuaimai_settings() -> dict[str, str]:
     url, known = stand_in("kuaimai", f"--tickets={TICKETS}")
     if known:
         order = {"op": "day", "new": 40, "changed": 60, "since": known["seen_until"]}
-        touched = control(url, "change", order)["ids"]
+        touched = control(url, "changes", order)["ids"]
         say(f"快麦: a day of business went by, {len(set(touched))} tickets are new or changed")
     remember("kuaimai", {"seen_until": beijing_now().isoformat()})
     return {
