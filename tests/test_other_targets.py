@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,8 @@ from tests import tickets
 from tests.project import BIN, ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sandbox.client import KuaimaiSandbox
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ def test_target_jsonl_writes_every_ticket(kuaimai: KuaimaiSandbox, tmp_path: Pat
 
 
 def test_target_csv_writes_every_ticket_and_every_item(kuaimai: KuaimaiSandbox, tmp_path: Path) -> None:
-    target = public_target("meltanolabs-target-csv", "target-csv")
+    target = public_target("meltanolabs-target-csv==0.5.0", "target-csv")
     load(kuaimai, target, {"output_path": str(tmp_path)}, tmp_path)
     source = tickets.truth(kuaimai)
     with (tmp_path / f"{tickets.TICKETS}.csv").open(newline="") as file:
