@@ -1,0 +1,311 @@
+"""The schema side of `explode`: what an entry of the setting makes of a stream's schema and key."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.exceptions import StreamMapConfigError
+
+from map_explode import schemas
+from map_explode.rows import Level, Names, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from map_explode.schemas import Schema
+
+_ROW_NUMBER = "row_number"
+_ROW_NUMBER_SCHEMA: Schema = {"type": "integer", "description": "行号，从 1 开始；没有明细时为 0"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Explode:
+    """One entry of the setting `explode`.
+
+    Attributes:
+        stream: the stream it applies to.
+        path: the names that lead to the array: (`orders`, `suits`) are the suits of all orders of a record.
+        alias: the stream the rows go to, beside the unchanged records; None: the rows take the records' place.
+        prefix: what the columns of the element's fields begin with; None for the path, `orders_suits_`.
+        key: fields that identify an element inside its record; without them a row number does.
+        parent_fields: the fields of the record to keep, None for all. The record's key is always kept.
+        keep_empty: a record without elements still gives one row.
+    """
+
+    stream: str
+    path: tuple[str, ...]
+    alias: str | None = None
+    prefix: str | None = None
+    key: tuple[str, ...] = ()
+    parent_fields: tuple[str, ...] | None = None
+    keep_empty: bool = False
+
+    @classmethod
+    def from_config(cls, stream: str, entry: Mapping[str, Any]) -> Explode:
+        """Return the entry a configuration describes, once it is valid against the setting's JSON Schema."""
+        parent_fields = entry.get("parent_fields")
+        return cls(
+            stream=stream,
+            path=tuple(entry["path"].split(".")),
+            alias=entry.get("alias"),
+            prefix=entry.get("prefix"),
+            key=tuple(entry.get("key") or ()),
+            parent_fields=None if parent_fields is None else tuple(parent_fields),
+            keep_empty=entry.get("keep_empty") or False,
+        )
+
+    @property
+    def output(self) -> str:
+        """The name of the stream the rows go to."""
+        return self.alias or self.stream
+
+    def error(self, message: str) -> StreamMapConfigError:
+        """Return an exception that says which entry is wrong."""
+        return StreamMapConfigError(f"explode of stream '{self.stream}', path '{'.'.join(self.path)}': {message}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Exploded:
+    """A stream of rows.
+
+    Attributes:
+        schema: the schema of the rows.
+        key_properties: the key of the rows; empty when the stream has none.
+        rows: the function from a record to its rows.
+    """
+
+    schema: Schema
+    key_properties: tuple[str, ...]
+    rows: Rows
+
+
+@dataclasses.dataclass
+class _Step:
+    """One array of the path: what its `Level` is made of, and `own`, the columns its elements give."""
+
+    path: tuple[str, ...]
+    column: str | None
+    prefix: str
+    scalar: str
+    scalar_as_text: bool
+    elements_as_text: bool
+    own: dict[str, Schema]
+
+
+def plan(entry: Explode, schema: Schema, key_properties: Sequence[str], notice: Callable[[str], None]) -> Exploded:
+    """Return what `entry` makes of a stream with this schema.
+
+    Args:
+        entry: the configuration.
+        schema: the stream's JSON Schema.
+        key_properties: the stream's key.
+        notice: told, in sentences without values, what a user should know; called when the plan is made, and from
+            `Exploded.rows` at most once.
+
+    Raises:
+        StreamMapConfigError: the path or a name does not fit the schema.
+    """
+    steps, closed = _walk(entry, schema, notice)
+    columns = _parent_columns(entry, schema, key_properties)
+    kept = None if entry.parent_fields is None else frozenset({*entry.parent_fields, *key_properties})
+    holder_prefix = ""
+    for step in steps:
+        _take_out(columns, step, holder_prefix)
+        _add(entry, columns, step.own if kept is None or step is steps[-1] else _only(step.own, kept))
+        holder_prefix = step.prefix
+    if kept is not None and (unknown := kept - {*schemas.properties(schema), *columns}):
+        raise entry.error(f"parent_fields names {_listed(sorted(unknown))}, which is no column")
+    row_number = None
+    key = _key_columns(entry, columns, steps, notice)
+    if not key:
+        row_number = steps[-1].prefix + _ROW_NUMBER
+        _add(entry, columns, {row_number: _ROW_NUMBER_SCHEMA})
+    if key_properties:
+        columns.update({column: _key_schema(columns[column]) for column in key})
+        keys = (*key_properties, *(column for column in key or (row_number,) if column not in key_properties))
+    else:
+        keys = ()
+    return Exploded(
+        schema=schemas.with_properties(schema, columns, closed=closed),
+        key_properties=tuple(str(column) for column in keys),
+        rows=Rows(
+            levels=tuple(_level(steps, depth, columns, kept) for depth in range(len(steps))),
+            parent_fields=kept,
+            keep_empty=entry.keep_empty,
+            key={column: _is_text(columns[column]) for column in key if keys and column not in key_properties},
+            row_number=row_number,
+            on_repeated_key=_Once(
+                notice,
+                f"stream '{entry.output}': two elements of one record have the same {_listed(key)}; "
+                "a target keeps only the last of them. Name more fields in `key`, or none for a row number.",
+            ),
+        ),
+    )
+
+
+class _Once:
+    """Passes a notice on the first time it is called."""
+
+    def __init__(self, notice: Callable[[str], None], message: str) -> None:
+        self._notice: Callable[[str], None] | None = notice
+        self._message = message
+
+    def __call__(self) -> None:
+        if self._notice is not None:
+            self._notice(self._message)
+            self._notice = None
+
+
+def _walk(entry: Explode, schema: Schema, notice: Callable[[str], None]) -> tuple[list[_Step], bool]:
+    """Return the arrays of the path, and whether no undeclared field can appear in a row."""
+    steps: list[_Step] = []
+    closed = schema.get("additionalProperties") is False
+    holder = schema
+    holder_prefix = ""
+    way: tuple[str, ...] = ()
+    for depth, name in enumerate(entry.path):
+        last = depth == len(entry.path) - 1
+        field = _field(entry, holder, name, schema)
+        kinds = schemas.types(field)
+        way = (*way, name)
+        if kinds and "array" not in kinds and not last:
+            holder = field
+            continue
+        element = schemas.resolve(field.get("items"), schema) if "array" in kinds else field
+        prefix = "_".join(entry.path[: depth + 1]) + "_"
+        if last and entry.prefix is not None:
+            prefix = entry.prefix
+        column = None if len(way) == 1 else holder_prefix + way[0]
+        step = _step(way, column, prefix, element, field)
+        if step.elements_as_text:
+            notice(
+                f"stream '{entry.stream}': the schema does not describe the elements of '{name}'; "
+                f"they go to column '{step.scalar}' of stream '{entry.output}' as JSON text"
+            )
+        closed = closed and (step.elements_as_text or element.get("additionalProperties") is False)
+        steps.append(step)
+        holder, holder_prefix, way = element, prefix, ()
+    return steps, closed
+
+
+def _field(entry: Explode, holder: Schema, name: str, root: Schema) -> Schema:
+    """Return the schema of one name of the path; empty where the holder's fields are not declared."""
+    declared = schemas.properties(holder)
+    if declared and name not in declared:
+        raise entry.error(f"there is no '{name}' among the properties {_listed(declared)}; is it selected?")
+    field = schemas.resolve(declared.get(name), root)
+    kinds = schemas.types(field)
+    if kinds and not kinds & {"array", "object"}:
+        raise entry.error(f"'{name}' is declared as {_listed(sorted(kinds))}, not as an array")
+    return field
+
+
+def _step(path: tuple[str, ...], column: str | None, prefix: str, element: Schema, field: Schema) -> _Step:
+    declared = schemas.properties(element)
+    others = schemas.types(element) - {"object", "null"}
+    as_text = not declared and not others
+    scalar = prefix.rstrip("_") or path[-1]
+    own = {prefix + name: schemas.with_null(value) for name, value in declared.items()}
+    if as_text or (declared and others):
+        own[scalar] = {**schemas.TEXT, **schemas.about(field)}
+    elif others:
+        own[scalar] = {**schemas.about(field), **schemas.with_null(element)}
+    return _Step(path, column, prefix, scalar, scalar_as_text=bool(declared), elements_as_text=as_text, own=own)
+
+
+def _take_out(columns: dict[str, Schema], step: _Step, holder_prefix: str) -> None:
+    """Take the step's array out of the columns of the levels above."""
+    if step.column is None:
+        columns.pop(holder_prefix + step.path[0], None)
+    elif step.column in columns:
+        columns[step.column] = _without(columns[step.column], step.path[1:])
+
+
+def _without(schema: Schema, path: tuple[str, ...]) -> Schema:
+    """Return an object schema without the property at a path."""
+    declared = schemas.properties(schema)
+    if path[0] not in declared:
+        return schema
+    rest = {name: value for name, value in declared.items() if name != path[0] or len(path) > 1}
+    if len(path) > 1:
+        rest[path[0]] = _without(declared[path[0]], path[1:])
+    return {**schemas.with_properties(schema, rest), **{word: schema[word] for word in ("type",) if word in schema}}
+
+
+def _level(steps: list[_Step], depth: int, columns: dict[str, Schema], kept: frozenset[str] | None) -> Level:
+    step = steps[depth]
+    following = steps[depth + 1] if depth + 1 < len(steps) else None
+    return Level(
+        path=step.path,
+        column=step.column,
+        last=following is None,
+        inner=following.path[0] if following and following.column is None else None,
+        names=Names(step.prefix),
+        scalar=step.scalar,
+        scalar_as_text=step.scalar_as_text,
+        elements_as_text=step.elements_as_text,
+        blank=dict.fromkeys(column for each in steps[depth:] for column in each.own if column in columns),
+        kept=kept if following else None,
+    )
+
+
+def _parent_columns(entry: Explode, schema: Schema, key_properties: Sequence[str]) -> dict[str, Schema]:
+    declared = schemas.properties(schema)
+    if entry.path[0] in key_properties:
+        raise entry.error(f"'{entry.path[0]}' is part of the stream's key")
+    if entry.parent_fields is None:
+        return dict(declared)
+    wanted = {*entry.parent_fields, *key_properties}
+    return {name: value for name, value in declared.items() if name in wanted}
+
+
+def _only(columns: dict[str, Schema], kept: frozenset[str]) -> dict[str, Schema]:
+    return {column: value for column, value in columns.items() if column in kept}
+
+
+def _add(entry: Explode, columns: dict[str, Schema], new: dict[str, Schema]) -> None:
+    for column, schema in new.items():
+        if column in columns:
+            raise entry.error(f"column '{column}' exists already; choose another `prefix`")
+        columns[column] = schema
+
+
+def _key_columns(
+    entry: Explode, columns: dict[str, Schema], steps: list[_Step], notice: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Return the columns of the element's key; empty when there is none and the row number is needed.
+
+    A name is a field of the elements, or a column that an outer array of the path gave.
+    """
+    last = steps[-1]
+    outer = {column for step in steps[:-1] for column in step.own if column in columns}
+    key = []
+    for name in entry.key:
+        column = last.prefix + name
+        if column not in last.own:
+            column = name
+            if column not in outer:
+                notice(
+                    f"stream '{entry.stream}': the elements of '{'.'.join(entry.path)}' have no field '{name}' in the "
+                    "schema; the key is a row number instead"
+                )
+                return ()
+        key.append(column)
+    return tuple(key)
+
+
+def _is_text(schema: Schema) -> bool:
+    return "string" in schemas.types(schema)
+
+
+def _key_schema(schema: Schema) -> Schema:
+    """Return the schema of a key column: integer, number or text, never null, wide enough for a row number."""
+    kinds = schemas.types(schema) - {"null"}
+    if kinds in ({"integer"}, {"number"}, {"integer", "number"}):
+        return {"type": "number" if "number" in kinds else "integer", **schemas.about(schema)}
+    return {"type": "string", **schemas.about(schema)}
+
+
+def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

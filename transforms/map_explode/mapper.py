@@ -1,0 +1,215 @@
+"""The inline mapper `map-explode`: its settings, and what it does with each kind of message."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import InlineMapper
+from singer_sdk import singerlib as singer
+from singer_sdk import typing as th
+from singer_sdk.exceptions import FatalSyncError, MappingError, RecordsWithoutSchemaException
+from singer_sdk.singerlib.exceptions import SingerError
+
+from map_explode.messages import LineReader, LineWriter
+from map_explode.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.exceptions import MapExpressionError
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from map_explode.pipeline import Output
+
+_ENTRY: dict[str, Any] = th.ObjectType(
+    th.Property(
+        "path",
+        th.StringType(min_length=1),
+        required=True,
+        description="The array: its name, or the names that lead to it, `orders.suits`.",
+    ),
+    th.Property(
+        "alias",
+        th.StringType(min_length=1),
+        description="Send the rows to a stream of this name, beside the unchanged records. "
+        "Without it the rows take the records' place.",
+    ),
+    th.Property(
+        "prefix",
+        th.StringType,
+        description="What the columns of the element's fields begin with. Default: the path, `items_`.",
+    ),
+    th.Property(
+        "key",
+        th.ArrayType(th.StringType),
+        description="Fields that identify an element inside its record. Default: a row number.",
+    ),
+    th.Property(
+        "parent_fields",
+        th.ArrayType(th.StringType),
+        description="The fields of the record to keep. Default: all. Its key is always kept.",
+    ),
+    th.Property(
+        "keep_empty",
+        th.BooleanType,
+        description="A record without elements still gives one row. Default: false.",
+    ),
+    additional_properties=False,
+).to_dict()
+
+
+class MapExplode(InlineMapper):
+    """Explodes arrays into rows, flattens objects into columns, then renames and converts columns."""
+
+    name = "map-explode"
+
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "explode",
+            th.ObjectType(
+                # `if` rather than `anyOf`: a mistake is then reported where it is.
+                additional_properties=th.CustomType(
+                    {"if": {"type": "array"}, "then": {"items": _ENTRY}, "else": _ENTRY}
+                ),
+            ),
+            title="Explode",
+            description="Stream name -> the array to make rows of, or a list of several.",
+        ),
+        th.Property(
+            "on_error",
+            th.CustomType({"type": ["string", "null"], "enum": ["fail", "null", None]}),
+            default="fail",
+            title="On error",
+            description="What an expression that fails for a record does: stop the run (`fail`), or leave the column "
+            "null and count it (`null`). A filter or a key column that fails always stops the run.",
+        ),
+    ).to_dict()
+
+    message_reader_class = LineReader
+    message_writer_class = LineWriter
+    message_reader: LineReader
+    message_writer: LineWriter
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - those of the SDK's class
+        """Make the mapper; takes what `singer_sdk.InlineMapper` takes.
+
+        Raises:
+            MappingError: the configuration contradicts itself, or an expression in it cannot be read.
+        """
+        super().__init__(**kwargs)
+        self.message_reader.connect(self.message_writer)
+        self._stops = self.config.get("on_error", "fail") == "fail"
+        self._failures: Counter[str] = Counter()
+        self._outputs: dict[str, list[Output]] = {}
+        self._pipeline = Pipeline(self.config, self.logger.warning, self._on_failure)
+
+    def map_schema_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Return the SCHEMA messages of the streams the stream becomes."""
+        stream = message_dict["stream"]
+        outputs = self._pipeline.outputs(stream, message_dict["schema"], message_dict.get("key_properties") or [])
+        self._outputs[stream] = outputs
+        unchanged = len(outputs) == 1 and not outputs[0].changes
+        (self.message_reader.unchanged.add if unchanged else self.message_reader.unchanged.discard)(stream)
+        (self.message_reader.dropped.discard if outputs else self.message_reader.dropped.add)(stream)
+        bookmarks = message_dict.get("bookmark_properties") or []
+        for output in outputs:
+            columns = output.schema.get("properties", {})
+            yield singer.SchemaMessage(
+                stream=output.name,
+                schema=output.schema,
+                key_properties=output.key_properties,
+                bookmark_properties=[name for name in bookmarks if name in columns] or None,
+            )
+
+    def map_record_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Return the RECORD messages a record becomes, in the order of the configuration and of the array.
+
+        Raises:
+            MapExpressionError: an expression failed; the message tells the line of the input, no values.
+            RecordsWithoutSchemaException: no SCHEMA came before the record.
+        """
+        record = message_dict["record"]
+        version = message_dict.get("version")
+        extracted = message_dict.get("time_extracted")
+        time_extracted = None if extracted is None else dt.datetime.fromisoformat(extracted)
+        for output in self._outputs_of(message_dict["stream"]):
+            for row in output.records(record):
+                yield singer.RecordMessage(
+                    stream=output.name, record=row, version=version, time_extracted=time_extracted
+                )
+
+    def map_state_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Return the STATE message as it is."""
+        yield singer.StateMessage(value=message_dict["value"])
+
+    def map_activate_version_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Return an ACTIVATE_VERSION message for every stream the stream becomes."""
+        for output in self._outputs_of(message_dict["stream"]):
+            yield singer.ActivateVersionMessage(stream=output.name, version=message_dict["version"])
+
+    def map_batch_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Refuse a BATCH message: its records are in a file that would pass by the mapper.
+
+        BATCH messages of streams that are not changed are passed on before they get here.
+
+        Raises:
+            FatalSyncError: always.
+        """
+        raise FatalSyncError(
+            f"stream '{message_dict.get('stream')}' comes in BATCH files, whose records a mapper cannot change: "
+            "take `batch_config` out of the tap's settings"
+        )
+
+    def process_endofpipe(self) -> None:
+        """Say how often an expression failed."""
+        for failure, count in self._failures.items():
+            self.logger.error("%s; %d times, the column is null there", failure, count)
+
+    def _outputs_of(self, stream: str) -> list[Output]:
+        if stream not in self._outputs:
+            raise RecordsWithoutSchemaException(
+                f"input line {self.message_reader.line_number}: stream '{stream}' has no SCHEMA message before it"
+            )
+        return self._outputs[stream]
+
+    def _on_failure(self, failure: MapExpressionError) -> None:
+        message = str(failure)
+        if self._stops:
+            raise failure from None
+        if message not in self._failures:
+            self.logger.error(
+                "%s, first in input line %d; the column is null there", message, self.message_reader.line_number
+            )
+        self._failures[message] += 1
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # the SDK's InlineMapper overrides its base in the same way
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the mapper; an expected failure is one line on stderr and exit code 1.
+
+        Args:
+            about: print the settings instead.
+            about_format: the form to print them in.
+            config: the settings.
+            file_input: a file to read messages from instead of standard input.
+        """
+        try:
+            super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
+        except (MappingError, FatalSyncError, SingerError) as error:
+            cls.logger.error("%s", error)  # noqa: TRY400 - a traceback would tell the operator nothing more
+            sys.exit(1)
+        except BrokenPipeError:
+            cls.logger.error("The program that reads our output has ended")  # noqa: TRY400 - as above
+            # Python would complain once more when it closes standard output.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)

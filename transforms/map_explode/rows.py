@@ -1,0 +1,171 @@
+"""One record to its rows: the record side of `explode`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from map_explode.functions import json_text, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Record: TypeAlias = "dict[str, Any]"
+
+
+class Names(dict[str, str]):
+    """Field of an element -> column, for declared and undeclared fields alike; None leaves a field out."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def __missing__(self, field: str) -> str:
+        column = self[field] = self._prefix + field
+        return column
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """One array of an exploded path.
+
+    Attributes:
+        path: the names that lead to the array from the record or the element that holds it; mostly one.
+        column: the column of the object the array lies in, when the path has several names.
+        last: whether the elements of this array are the rows, not holders of further arrays.
+        inner: the field of the elements that the next level takes out; None where it takes none directly.
+        names: columns of the fields of an element.
+        scalar: the column of an element that is no object.
+        scalar_as_text: such an element is written as text.
+        elements_as_text: every element is written to `scalar` as JSON text: nothing is known of their form.
+        blank: the columns of this level and those below, null.
+        kept: the columns of this level to keep; None for all.
+    """
+
+    path: tuple[str, ...]
+    column: str | None
+    last: bool
+    inner: str | None
+    names: Names
+    scalar: str
+    scalar_as_text: bool
+    elements_as_text: bool
+    blank: Record
+    kept: frozenset[str] | None
+
+    def columns(self, element: object) -> Record:
+        """Return the columns an element of this level gives."""
+        if self.elements_as_text:
+            if isinstance(element, dict) and self.inner in element:
+                element = {field: value for field, value in element.items() if field != self.inner}
+            row: Record = {self.scalar: None if element is None else json_text(element)}
+        elif isinstance(element, dict):
+            names = self.names
+            row = {names[field]: value for field, value in element.items()}
+            if self.inner is not None:
+                row.pop(names[self.inner], None)
+        elif element is None:
+            row = self.blank
+        else:
+            row = {self.scalar: text(element) if self.scalar_as_text else element}
+        if self.kept is None:
+            return row
+        return {column: value for column, value in row.items() if column in self.kept}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The function from a record to its rows.
+
+    Attributes:
+        levels: the names of the path, outermost first.
+        parent_fields: the fields of the record to keep, None for all.
+        keep_empty: a record without elements gives one row, and an element without inner elements too.
+        key: columns of the element's key -> whether they hold text. Empty when the row number is the key, or there is
+            no key.
+        row_number: the column of the row number; None when the element has a key of its own.
+        on_repeated_key: called when two elements of a record have the same key.
+    """
+
+    levels: tuple[Level, ...]
+    parent_fields: frozenset[str] | None
+    keep_empty: bool
+    key: dict[str, bool]
+    row_number: str | None
+    on_repeated_key: Callable[[], None]
+
+    def __call__(self, record: Record) -> Iterator[Record]:
+        """Yield the rows of a record in the order of its array."""
+        first = self.levels[0]
+        if self.parent_fields is None:
+            base = record.copy()
+        else:
+            base = {field: value for field, value in record.items() if field in self.parent_fields}
+        if first.column is None:
+            base.pop(first.path[0], None)
+        rows = self._expand(base, record, 0)
+        start = 0 if _elements(record, first.path) == [] else 1
+        if self.row_number is not None:
+            for number, row in enumerate(rows, start):
+                row[self.row_number] = number
+                yield row
+        elif self.key:
+            seen: set[tuple[Any, ...]] = set()
+            for number, row in enumerate(rows, start):
+                key = self._fill_key(row, number)
+                if key in seen:
+                    self.on_repeated_key()
+                seen.add(key)
+                yield row
+        else:
+            yield from rows
+
+    def _expand(self, row: Record, holder: Record, depth: int) -> Iterator[Record]:
+        """Yield the rows that continue `row` with the elements found in `holder`; every row is a dict of its own."""
+        level = self.levels[depth]
+        elements = _elements(holder, level.path)
+        if level.column is not None and level.column in row:
+            row = {**row, level.column: _without(row[level.column], level.path[1:])}
+        if not elements and self.keep_empty:
+            yield {**row, **level.blank}
+        for element in elements:
+            continued = {**row, **level.columns(element)}
+            if level.last:
+                yield continued
+            else:
+                yield from self._expand(continued, element if isinstance(element, dict) else {}, depth + 1)
+
+    def _fill_key(self, row: Record, number: int) -> tuple[Any, ...]:
+        """Put a value into the key columns that are null, as key columns may not be; return the key.
+
+        A key of which a part is there gets 0 or empty text for the rest: that does not depend on the order of the
+        array. An element without any key gets its row number, made unlike an id: -2, or '#2'. The one row of a record
+        without elements has number 0, which gives 0 or empty text.
+        """
+        absent = all(row.get(column) is None for column in self.key)
+        for column, is_text in self.key.items():
+            value = row.get(column)
+            if value is None:
+                number_text = f"#{number}" if number and absent else ""
+                row[column] = number_text if is_text else -number if absent else 0
+            elif is_text and not isinstance(value, str):
+                row[column] = text(value)
+        return tuple(row[column] for column in self.key)
+
+
+def _elements(holder: Any, path: tuple[str, ...]) -> list[Any]:  # noqa: ANN401 - any JSON value
+    """Return the elements of the array at a path. A value that is no array counts as an array of one."""
+    for name in path:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if holder is None:
+        return []
+    return holder if isinstance(holder, list) else [holder]
+
+
+def _without(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return an object without the field at a path."""
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    if len(path) == 1:
+        return {field: each for field, each in value.items() if field != path[0]}
+    return {**value, path[0]: _without(value[path[0]], path[1:])}
