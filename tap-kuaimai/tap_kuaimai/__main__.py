@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tap_kuaimai.tap import TapKuaimai
+
+TapKuaimai.cli()
