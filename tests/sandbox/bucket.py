@@ -6,14 +6,14 @@ import time
 
 
 class TokenBucket:
-    """Lets ``rate`` calls a second through, and ``burst`` at once after a rest.
+    """Lets ``rate`` calls a second through, and ``burst`` (a second's worth, but at least one) at once after a rest.
 
     It counts real seconds, not the stand-in's clock: a frozen clock must not block a caller for ever.
     """
 
     def __init__(self, rate: float, burst: float | None = None) -> None:
         self.rate = rate
-        self.burst = rate if burst is None else burst
+        self.burst = max(rate, 1.0) if burst is None else burst
         self._tokens = self.burst
         self._filled_at = time.monotonic()
 

@@ -18,7 +18,7 @@ from tests.sandbox.kuaimai.errors import ApiError
 from tests.sandbox.kuaimai.options import Options
 from tests.sandbox.kuaimai.script import Script
 from tests.sandbox.kuaimai.session import APP_KEY, APP_SECRET, Session
-from tests.sandbox.kuaimai.world import Seen, World
+from tests.sandbox.kuaimai.world import SKU_STOCK, Seen, World
 from tests.sandbox.platform import Answer, Call, Platform
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ class Gateway(Platform):
             content[api.list_key] = [self.show(api, table.row(ordinal)) for ordinal in ordinals]
         if api.method == "erp.aftersale.repair.list.query":
             content["success"] = "true"
+        if api.method == SKU_STOCK and ordinals:
+            content["outerId"] = table.row(ordinals[0])["outerId"]
         run("after", ordinals)
         return _spoil(content, api, fault)
 
@@ -201,7 +203,7 @@ class Gateway(Platform):
         """Return a row as an answer prints it: no nulls, the elements of its arrays in another order each call."""
         shown = {}
         for name, value in row.items():
-            if value is None and self._options.null_keys == "omit":
+            if (value is None and self._options.null_keys == "omit") or (name == "outerId" and api.method == SKU_STOCK):
                 continue
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 turn = self._calls % len(value)

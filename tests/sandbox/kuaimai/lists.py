@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 #: Parameters that are no filter although a row has a field of that name.
 NO_FILTERS = frozenset({"pageNo", "pageSize", "created", "modified", "content", "source"})
 
+#: Filters whose field has another name, or is not printed in the row.
+SPECIAL_FILTERS = {
+    ("erp.aftersale.operate.log.query", "workOrderId"): "key",
+    ("erp.item.warehouse.list.get", "outerId"): "outerId",
+}
+
 
 @dataclass
 class Selection:
@@ -98,16 +104,19 @@ def filters(api: Api, params: Mapping[str, str]) -> dict[str, set[str]]:
     """Return the fields that a call filters by, each with the values it takes.
 
     A parameter filters by the field of its name, or of its name without the plural s; several values are separated by
-    commas. ``workOrderId`` of the log lines is the field ``key``.
+    commas.
     """
+    # `endTime` is the end of a window here and a field of the row there.
+    times = {name for pair in api.windows for name in (pair.start, pair.end)}
+    if api.time_type:
+        times.add(api.time_type.param)
     wanted = {}
     for name in api.parameters:
         value = params.get(name)
-        if not value or name in NO_FILTERS or (api.time_type and name == api.time_type.param):
+        if not value or name in NO_FILTERS or name in times:
             continue
         field = next((field for field in (name, name.removesuffix("s")) if field in api.fields), None)
-        if name == "workOrderId" and "key" in api.fields:
-            field = "key"
+        field = SPECIAL_FILTERS.get((api.method, name), field)
         if field:
             wanted[field] = {one.strip() for one in value.split(",")}
     return wanted

@@ -11,15 +11,16 @@ import zlib
 from array import array
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.clock import to_ms
-from tests.sandbox.kuaimai.values import UNSET_MS, Context, compile_fields, make, show_instant
+from tests.sandbox.kuaimai.values import UNSET_MS, Context, show_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.sandbox.kuaimai.declarations import Api
+    from tests.sandbox.kuaimai.rows import RowMaker
 
 DAY_MS = 86_400_000
 #: Rows kept as they were made, because a page is often read more than once.
@@ -29,47 +30,6 @@ _BITS = 21
 _MASK = (1 << _BITS) - 1
 FIRST_SMALL_ID = 100_001
 FIRST_ID = 9_100_000_000_000_001
-
-
-class RowMaker(Protocol):
-    """What knows how the rows of an API look."""
-
-    def make(self, context: Context) -> dict[str, Any]:
-        """Return a row; null fields are None."""
-
-    def touch(self, row: dict[str, Any], times: int, at_ms: int) -> dict[str, Any]:
-        """Return the fields that change when someone works on a row for the n-th time."""
-
-    def applied_ms(self, ordinal: int, created_ms: int) -> int:
-        """Return when the matter was applied for, in epoch ms: a time that never changes."""
-
-
-class DeclaredRows:
-    """Rows made from the declared fields alone."""
-
-    def __init__(self, api: Api, seed: int) -> None:
-        self._makers = compile_fields(api.fields, seed, api.method)
-        shown = {api.modified_field, api.created_field, *api.keys}
-        self._always = frozenset(name for name in api.fields if name in shown)
-        self._note = next(
-            name
-            for name, spec in api.fields.items()
-            if (spec if isinstance(spec, str) else spec["type"]) == "string"
-            and name not in shown
-            and not (isinstance(spec, dict) and "enum" in spec)
-        )
-
-    def make(self, context: Context) -> dict[str, Any]:
-        """Return a row with a value of the declared kind in every field that is not null."""
-        return make(self._makers, context, always=self._always)
-
-    def touch(self, row: dict[str, Any], times: int, at_ms: int) -> dict[str, Any]:  # noqa: ARG002 - as the protocol has it
-        """Change one text field, so that a version can be told from the one before."""
-        return {self._note: f"第{times}次修改"}
-
-    def applied_ms(self, ordinal: int, created_ms: int) -> int:  # noqa: ARG002 - as the protocol has it
-        """Return the creation time."""
-        return created_ms
 
 
 class Table:
@@ -145,22 +105,13 @@ class Table:
     def _make(self, ordinal: int) -> dict[str, Any]:
         created, modified = self.created[ordinal], self.modified[ordinal]
         dice = random.Random(self._salt | ordinal + 1)
-        row = self._rows.make(Context(dice, ordinal, created, self._first_modified.get(ordinal, modified)))
-        for key in self.api.keys:
-            if key in row:
-                row[key] = self._key(key, ordinal, row[key])
+        first_modified = self._first_modified.get(ordinal, modified)
+        row = self._rows.make(Context(dice, ordinal, self.id_of(ordinal), created, first_modified))
         row.update(self._patches.get(ordinal, {}))
         for name, instant in ((self.api.created_field, created), (self.api.modified_field, modified)):
             if name:
                 row[name] = show_instant(self.api.fields[name], instant, self._seed, f"{self.api.method}.{name}")
         return row
-
-    def _key(self, name: str, ordinal: int, made: Any) -> Any:  # noqa: ANN401 - a key of the API's own kind
-        number = self.id_of(ordinal)
-        if name != self.api.keys[0]:
-            # The other parts of a composite key only have to be there.
-            return number if isinstance(made, int) else made
-        return number if isinstance(made, int) else str(number)
 
     # -- finding -------------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ class TicketRows:
         open_ticket = status in {UNSOLVED, IN_WORK}
         online = dice.choice((1, 2, 3, 4, 5)) if open_ticket else dice.choice((6, 7, 7, 7, 7, 10, 11))
         row: dict[str, Any] = {
-            "id": 0,
+            "id": context.row_id,
             "shortId": 100_000 + number,
             "orderType": dice.choice(("1", "1", "1", "2")),
             "tid": tid,

@@ -6,7 +6,7 @@ A field is compiled once to a function, because a page of 200 orders has some 80
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.clock import to_text
@@ -45,6 +45,8 @@ class Context:
     dice: random.Random
     #: The row's number; an element has one of its own.
     ordinal: int
+    #: The number in the row's key.
+    row_id: int
     created_ms: int
     modified_ms: int
 
@@ -125,7 +127,7 @@ def _nested(kind: str, spec: dict[str, Any], seed: int, path: str) -> Maker:
     always = frozenset({"id"} & makers.keys())
 
     def one(context: Context, number: int) -> dict[str, Any]:
-        element = Context(context.dice, context.ordinal * 8 + number, context.created_ms, context.modified_ms)
+        element = replace(context, ordinal=context.ordinal * 8 + number)
         return make(makers, element, always=always)
 
     if kind == "object":

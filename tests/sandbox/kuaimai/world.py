@@ -8,7 +8,8 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.clock import to_ms
-from tests.sandbox.kuaimai.table import DAY_MS, DeclaredRows, Found, Table
+from tests.sandbox.kuaimai.rows import DeclaredRows, LogRows, OrderRows, SkuStockRows
+from tests.sandbox.kuaimai.table import DAY_MS, Found, Table
 from tests.sandbox.kuaimai.tickets import TicketRows
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.sandbox.kuaimai.declarations import Api
+    from tests.sandbox.kuaimai.rows import RowMaker
 
 TICKETS = "erp.aftersale.list.query"
+TICKET_LOG = "erp.aftersale.operate.log.query"
+SKU_STOCK = "erp.item.warehouse.list.get"
 TRADES = ("erp.trade.list.query", "erp.trade.outstock.simple.query")
 #: Rows of every other API with a window.
 OTHER_ROWS = 150
@@ -53,10 +57,21 @@ class World:
         table = self._tables.get(method)
         if table is None:
             api = self._apis[method]
-            rows = TicketRows(api, self._seed) if method == TICKETS else DeclaredRows(api, self._seed)
+            rows = self._rows(api)
             count = self._sizes.get(method, api.rows or OTHER_ROWS)
             table = self._tables[method] = Table(api, rows, count, self._span, self._seed)
         return table
+
+    def _rows(self, api: Api) -> RowMaker:
+        if api.method == TICKETS:
+            return TicketRows(api, self._seed)
+        if api.method in TRADES:
+            return OrderRows(api, self._seed)
+        if api.method == TICKET_LOG:
+            return LogRows(api, self._seed, self.table(TICKETS).id_of)
+        if api.method == SKU_STOCK:
+            return SkuStockRows(api, self._seed)
+        return DeclaredRows(api, self._seed)
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
