@@ -75,8 +75,8 @@ class Control:
         now_ms, office = self._now_ms(), self._platform.office
         if request.method == "POST":
             order = await request.json()
-            approval = office.make(order["process_code"], now_ms, userid=order.get("userid"))
-            office.write(approval.id, {name: filled_from(one) for name, one in order.get("values", {}).items()}, now_ms)
+            values = {name: filled_from(one) for name, one in order.get("values", {}).items()}
+            approval = office.make(order["process_code"], now_ms, values=values, userid=order.get("userid"))
             return JSONResponse({"process_instance_id": approval.id})
         found = office.between(request.query_params["process_code"], 0, now_ms)
         return JSONResponse(
@@ -107,7 +107,7 @@ class Control:
             main = office.find(instance_id, now_ms)
             if main is None:
                 raise KeyError(f"no approval {instance_id!r}")
-            made = office.make(main.code, now_ms, main_id=main.id, biz_action=act.upper())
+            made = office.make(main.code, now_ms, values={}, main_id=main.id, biz_action=act.upper())
             return JSONResponse({"process_instance_id": made.id})
         else:
             raise ValueError(f"nothing is known of {act!r}")

@@ -164,7 +164,7 @@ def punished_text(api: str, now_ms: int, seconds: float, limit: int) -> str:
 
     Args:
         api: The path called.
-        now_ms: Real time in epoch ms: a pace is kept in real seconds.
+        now_ms: The platform's time, epoch ms.
         seconds: How long the punishment lasts.
         limit: Calls allowed.
     """

@@ -52,7 +52,7 @@ def _entry(component: Component, dice: random.Random, *, agreed: bool) -> Entry:
 
 def _fill_table(component: Component, dice: random.Random, *, agreed: bool) -> Filled:
     rows = [_fill_row(component, dice) for _ in range(dice.randrange(1, 6))]
-    corrected = dice.random() < 0.3
+    corrected = dice.random() < 0.5
     if agreed and corrected and len(rows) > 1:
         # Finance strikes out the first row and puts right the last: a reader that only adds rows keeps the struck one.
         rows = [*rows[1:-1], Row(rows[-1].number, _fill_row(component, dice).cells)]

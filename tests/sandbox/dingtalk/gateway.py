@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -110,10 +109,11 @@ class DingTalk(Platform):
         operation = _OPERATIONS.get((incoming.verb, incoming.path))
         try:
             if fault is not None:
-                raise _ordered(fault, incoming.path, self.switches)
+                raise _ordered(fault, incoming.path, self.switches, self.clock.now_ms())
             answer = Answer.json(self._content(operation, incoming, new=new))
         except RefusedError as refusal:
-            answer = refusal.answer(new=new, layout=self.switches.error_layout, request_id=self._request_id())
+            layout = "top" if incoming.path == ROBOT_PATH else self.switches.error_layout
+            answer = refusal.answer(new=new, layout=layout, request_id=self._request_id())
         if operation is not None and answer.outcome not in _UNCOUNTED:
             self.quota.count(self.clock.now_ms())
         return answer
@@ -139,6 +139,7 @@ class DingTalk(Platform):
         """Set switches, robots and the month's calls back; the approvals stay."""
         self.switches = replace(self._defaults)
         self.quota = Quota()
+        self._pace = Pace()
         self.robots.reset()
 
     def _content(self, operation: Operation | None, incoming: Incoming, *, new: bool) -> dict[str, Any]:
@@ -207,16 +208,14 @@ def _no_such_api(path: str, *, new: bool) -> RefusedError:
     return RefusedError("404", "请求的URI地址不存在", layout="top")
 
 
-def _ordered(fault: Fault, path: str, switches: Switches) -> RefusedError:
+def _ordered(fault: Fault, path: str, switches: Switches, now_ms: int) -> RefusedError:
     """Return the refusal that a test ordered."""
     layout = fault.args.get("layout")
     if fault.kind == "error":
         return RefusedError(str(fault.args["code"]), fault.args.get("text"), layout)
     text = fault.args.get("text")
     if fault.kind == "api_qps" and text is None:
-        text = punished_text(
-            path, round(time.time() * 1000), float(fault.args.get("seconds", 1)), switches.calls_per_second
-        )
+        text = punished_text(path, now_ms, float(fault.args.get("seconds", 1)), switches.calls_per_second)
     if fault.kind == "quota" and text is None:
         text = quota_text(switches.calls_per_month, switches.calls_per_month)
     return RefusedError(fault.kind, text, layout)

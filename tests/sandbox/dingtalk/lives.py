@@ -142,7 +142,8 @@ class Life:
         result: Literal["AGREE", "REFUSE", "NONE"]
         result = "NONE" if outcome == "withdrawn" else "AGREE" if outcome == "agree" else "REFUSE"
         last = replace(done[-1], closed_ms=at_ms, operation="EXECUTE_TASK_NORMAL", result=result)
-        return replace(self, steps=(*done[:-1], last), outcome=outcome, ended_ms=at_ms)
+        said = tuple(remark for remark in self.remarks if remark.at_ms <= at_ms)
+        return replace(self, steps=(*done[:-1], last), outcome=outcome, ended_ms=at_ms, remarks=said)
 
     def deleted(self, at_ms: int) -> Life:
         """Return the life with the approval deleted at this instant."""

@@ -138,27 +138,36 @@ class Office:
         ]
 
     def make(
-        self, code: str, now_ms: int, *, main_id: str | None = None, biz_action: str = "NONE", userid: str | None = None
+        self,
+        code: str,
+        now_ms: int,
+        *,
+        values: dict[str, Filled | None],
+        userid: str | None = None,
+        main_id: str | None = None,
+        biz_action: str = "NONE",
     ) -> Approval:
         """Start an approval now, which stays open until it is decided by a test.
 
         Args:
             code: The template.
             now_ms: The present.
+            values: What is in components, as in `write`; the others are made up.
+            userid: The originator; None for the first person.
             main_id: The approval it modifies or revokes.
             biz_action: ``NONE``, ``MODIFY`` or ``REVOKE``.
-            userid: The originator; None for the first person.
 
         Raises:
-            KeyError: There is no such template.
+            KeyError: There is no such template, or no such component.
         """
-        template = self.templates[code]
-        key = f"{self._seed}/{template.code}/made/{len(self._made)}"
+        changes = self._changes_of(code, now_ms, values, now_ms)
+        key = f"{self._seed}/{code}/made/{len(self._made)}"
         originator = next((person for person in PEOPLE if person.userid == userid), PEOPLE[0])
         step = Step(PEOPLE[1], now_ms, NEVER, "EXECUTE_TASK_NORMAL", "AGREE", "同意")
         life = Life(now_ms, originator, (step,), "agree", NEVER, 77_000_000_000 + zlib.crc32(key.encode()))
         approval = Approval(make_id(key, now_ms), code, key, make_business_id(key, now_ms), life, biz_action, main_id)
         self._made[approval.id] = approval
+        self._changes[approval.id] = changes
         return approval
 
     def decide(self, instance_id: str, outcome: Outcome, now_ms: int) -> None:
@@ -168,7 +177,7 @@ class Office:
             KeyError: There is no such approval.
             ValueError: It is final already.
         """
-        self._lives[instance_id] = self._life(instance_id, now_ms).decided(now_ms, outcome)
+        self._live_on(instance_id, self._life(instance_id, now_ms).decided(now_ms, outcome))
 
     def delete(self, instance_id: str, now_ms: int) -> None:
         """Delete an approval now.
@@ -176,7 +185,7 @@ class Office:
         Raises:
             KeyError: There is no such approval.
         """
-        self._lives[instance_id] = self._life(instance_id, now_ms).deleted(now_ms)
+        self._live_on(instance_id, self._life(instance_id, now_ms).deleted(now_ms))
 
     def remark(self, instance_id: str, text: str, now_ms: int) -> None:
         """Comment on an approval now, also on a final one.
@@ -184,7 +193,7 @@ class Office:
         Raises:
             KeyError: There is no such approval.
         """
-        self._lives[instance_id] = self._life(instance_id, now_ms).remarked(now_ms, text)
+        self._live_on(instance_id, self._life(instance_id, now_ms).remarked(now_ms, text))
 
     def write(self, instance_id: str, values: dict[str, Filled | None], now_ms: int) -> None:
         """Write into components of an approval, by id or by a label that only one component has.
@@ -193,16 +202,26 @@ class Office:
             KeyError: There is no such approval, or no such component.
         """
         approval = self._existing(instance_id, now_ms)
-        components = self.templates[approval.code].components_at(approval.life.created_ms)
+        changes = self._changes_of(approval.code, approval.life.created_ms, values, now_ms)
+        self._changes.setdefault(instance_id, []).extend(changes)
+
+    def _changes_of(self, code: str, created_ms: int, values: dict[str, Filled | None], now_ms: int) -> list[Change]:
+        components = self.templates[code].components_at(created_ms)
+        changes: list[Change] = []
         for name, filled in values.items():
             named = [one.id for one in components if name in {one.id, one.label}]
             if len(named) != 1:
                 raise KeyError(f"{len(named)} components are called {name!r}")
-            self._changes.setdefault(instance_id, []).append(Change(now_ms, named[0], filled))
+            changes.append(Change(now_ms, named[0], filled))
+        return changes
 
     def _as_it_is(self, approval: Approval) -> Approval:
         life = self._lives.get(approval.id)
         return approval if life is None else replace(approval, life=life)
+
+    def _live_on(self, instance_id: str, life: Life) -> None:
+        self._lives[instance_id] = life
+        self._listings.clear()
 
     def _existing(self, instance_id: str, now_ms: int) -> Approval:
         approval = self.find(instance_id, now_ms)
@@ -215,8 +234,8 @@ class Office:
 
     def _gone(self, history: History, numbers: range, made: tuple[Approval, ...], now_ms: int) -> frozenset[str]:
         come = (history.approval(number) for number in numbers if history.may_be_deleted(number))
-        touched = (self._existing(one, now_ms) for one in self._lives)
-        suspects = itertools.chain(come, made, touched)
+        touched = (self.find(one, now_ms) for one in self._lives)
+        suspects = itertools.chain(come, made, (one for one in touched if one is not None))
         return frozenset(one.id for one in map(self._as_it_is, suspects) if one.life.deleted_at(now_ms))
 
 
