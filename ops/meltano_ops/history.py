@@ -1,0 +1,151 @@
+"""Meltano's own run history: the table `runs` of its system database, read and never written.
+
+States and columns: https://docs.meltano.com/concepts/project/#system-database. A run killed hard stays RUNNING there until
+some Meltano command looks; its heartbeat, written every second, tells the truth.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from meltano_ops.facts import redact
+from meltano_ops.settings import OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meltano_ops.settings import Settings
+
+# STATE_EDIT rows are `meltano state set`, not runs.
+_QUERY = """
+SELECT id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"
+FROM runs WHERE state IN ('RUNNING', 'SUCCESS', 'FAIL', 'DEAD') AND id > {after} ORDER BY id LIMIT {limit}
+"""
+_LAST = """
+SELECT id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"
+FROM runs WHERE id = (SELECT max(id) FROM runs WHERE state IN ('RUNNING', 'SUCCESS', 'FAIL', 'DEAD'))
+"""
+_AGAIN = """
+SELECT id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"
+FROM runs WHERE run_id IN ({run_ids})
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of Meltano's `runs`; instants are seconds since 1970, `run_id` 32 hexadecimal digits."""
+
+    id: int
+    run_id: str
+    pipeline: str
+    state: str
+    started_at: int
+    ended_at: int | None
+    heartbeat_at: int | None
+    triggered_by: str | None
+    error: str | None
+
+
+class History:
+    """Meltano's run history of one project.
+
+    Args:
+        settings: The project. `MELTANO_DATABASE_URI` is honoured; without it the database is `.meltano/meltano.db`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        uri = settings.variables.get("MELTANO_DATABASE_URI", "")
+        self.file: Path | None = None
+        self._engine: sa.Engine | None = None
+        if not uri:
+            folder = Path(settings.variables.get("MELTANO_SYS_DIR_ROOT") or settings.root / ".meltano")
+            self.file = settings.root / folder / "meltano.db"
+        elif uri.startswith("sqlite:///"):
+            path = uri.removeprefix("sqlite:///").split("?")[0].replace("$MELTANO_PROJECT_ROOT", str(settings.root))
+            self.file = settings.root / path.replace("$MELTANO_SYS_DIR_ROOT", str(settings.root / ".meltano"))
+        else:
+            self._engine = sa.create_engine(uri, poolclass=sa.NullPool)
+
+    @property
+    def local(self) -> bool:
+        """Whether every run that writes here runs on this machine."""
+        return self.file is not None
+
+    def after(self, row_id: int, limit: int = 5000) -> list[Run]:
+        """Return the runs that began after row `row_id`, oldest first."""
+        return list(self._read(_QUERY.format(after=int(row_id), limit=int(limit))))
+
+    def last_id(self) -> int:
+        """Return the highest row id there is, 0 where there is none."""
+        return max((run.id for run in self._read(_LAST)), default=0)
+
+    def again(self, run_ids: list[str]) -> list[Run]:
+        """Return the rows of the given runs as they are now."""
+        if not run_ids:
+            return []
+        return list(self._read(_AGAIN.format(run_ids=", ".join(f"'{UUID(run_id).hex}'" for run_id in run_ids))))
+
+    def _read(self, query: str) -> Iterator[Run]:
+        try:
+            rows = self._sqlite(query) if self._engine is None else self._sqlalchemy(query)
+        except (sqlite3.OperationalError, sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+            if "no such table" in str(error) or "does not exist" in str(error):
+                return
+            raise OpsError(f"Meltano's run history cannot be read: {redact(str(error))}") from None
+        for row in rows:
+            yield _run(row)
+
+    def _sqlite(self, query: str) -> list[dict[str, Any]]:
+        if self.file is None or not self.file.exists():
+            return []
+        # Meltano commits a heartbeat each second: read-only and patient.
+        connection = sqlite3.connect(self.file.absolute().as_uri() + "?mode=ro", uri=True, timeout=30)
+        connection.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in connection.execute(query)]
+        finally:
+            connection.close()
+
+    def _sqlalchemy(self, query: str) -> list[dict[str, Any]]:
+        assert self._engine is not None  # noqa: S101 - `_read` asks
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
+
+
+def _run(row: dict[str, Any]) -> Run:
+    return Run(
+        id=row["id"],
+        run_id=UUID(str(row["run_id"])).hex,
+        pipeline=row["job_name"] or "",
+        state=row["state"],
+        started_at=_seconds(row["started_at"]) or 0,
+        ended_at=_seconds(row["ended_at"]),
+        heartbeat_at=_seconds(row["last_heartbeat_at"]),
+        triggered_by=row["trigger"],
+        error=_payload_error(row["payload"]),
+    )
+
+
+def _seconds(value: object) -> int | None:
+    """Return a DATETIME of the system database, which is UTC without saying so, as seconds since 1970."""
+    if value is None or value == "":
+        return None
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+
+
+def _payload_error(payload: object) -> str | None:
+    try:
+        document = json.loads(str(payload or "{}"))
+    except ValueError:
+        return None
+    error = document.get("error") if isinstance(document, dict) else None
+    return redact(str(error)) if error else None

@@ -1,0 +1,111 @@
+"""The drawing of the flow, tap → mapper → target → tables: where every box and line goes, as plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meltano_ops.project import split_pipeline
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from meltano_ops.project import Block, Project
+
+COLUMNS = ("tap", "mapper", "target", "table")
+TABLES_PER_TARGET = 14
+BOX_HEIGHT = 30
+ROW_HEIGHT = 42
+COLUMN_GAP = 56
+_CHARACTER = 7.4
+_WIDE_CHARACTER = 13
+_PADDING = 22
+
+
+@dataclass(frozen=True)
+class Box:
+    """A plugin or a table. `x`, `y` is its left upper corner, in pixels."""
+
+    kind: str
+    name: str
+    x: float
+    y: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Boxes, lines between them as SVG paths, and the size of it all, in pixels."""
+
+    boxes: tuple[Box, ...]
+    lines: tuple[str, ...]
+    width: float
+    height: float
+
+
+def draw(project: Project, connection: sqlite3.Connection) -> Drawing:
+    """Return the drawing of all scheduled and defined jobs, with the tables that runs have told of."""
+    blocks = dict.fromkeys(
+        [block for schedule in project.schedules for block in schedule.blocks]
+        + [block for job in project.jobs.values() for block in job]
+    )
+    streams = connection.execute(
+        "SELECT pipeline, coalesce(table_name, stream) AS name FROM streams ORDER BY name"
+    ).fetchall()
+    tables: dict[str, list[str]] = {}
+    for pipeline, name in streams:
+        target = split_pipeline(pipeline).target
+        if name not in tables.setdefault(target, []):
+            tables[target].append(name)
+    return layout(list(blocks), tables)
+
+
+def layout(blocks: Iterable[Block], tables: dict[str, list[str]]) -> Drawing:
+    """Place every plugin once, column by column, and connect what a step connects.
+
+    Args:
+        blocks: The extract-load steps.
+        tables: The tables of each target.
+    """
+    columns: dict[str, dict[str, None]] = {kind: {} for kind in COLUMNS}
+    edges: dict[tuple[tuple[str, str], tuple[str, str]], None] = {}
+    for block in blocks:
+        path = [("tap", block.tap), *(("mapper", name) for name in block.mappings), ("target", block.target)]
+        for kind, name in path:
+            columns[kind][name] = None
+        edges |= dict.fromkeys(zip(path, path[1:], strict=False))
+        names = tables.get(block.target, [])
+        shown = names[:TABLES_PER_TARGET] + (
+            [f"… +{len(names) - TABLES_PER_TARGET}"] if len(names) > TABLES_PER_TARGET else []
+        )
+        for name in shown:
+            columns["table"][name] = None
+            edges[("target", block.target), ("table", name)] = None
+    return _place({kind: list(names) for kind, names in columns.items() if names}, list(edges))
+
+
+def _place(columns: dict[str, list[str]], edges: list[tuple[tuple[str, str], tuple[str, str]]]) -> Drawing:
+    rows = max((len(names) for names in columns.values()), default=0)
+    height = rows * ROW_HEIGHT
+    boxes: dict[tuple[str, str], Box] = {}
+    x = 1.0
+    for kind, names in columns.items():
+        width = max(_text_width(name) for name in names) + _PADDING
+        top = (height - len(names) * ROW_HEIGHT) / 2 + (ROW_HEIGHT - BOX_HEIGHT) / 2
+        for number, name in enumerate(names):
+            boxes[kind, name] = Box(kind, name, x, top + number * ROW_HEIGHT, width)
+        x += width + COLUMN_GAP
+    lines = tuple(_line(boxes[source], boxes[target]) for source, target in edges)
+    return Drawing(tuple(boxes.values()), lines, max(x - COLUMN_GAP + 1, 0), height)
+
+
+def _line(source: Box, target: Box) -> str:
+    x1, y1 = source.x + source.width, source.y + BOX_HEIGHT / 2
+    x2, y2 = target.x, target.y + BOX_HEIGHT / 2
+    middle = (x1 + x2) / 2
+    return f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
+
+
+def _text_width(text: str) -> float:
+    return sum(_CHARACTER if character.isascii() else _WIDE_CHARACTER for character in text)
