@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def kuaimai() -> Iterator[KuaimaiSandbox]:
     """A 快麦 gateway with 1,200 tickets of the last ten days, without a rate limit."""
-    with KuaimaiSandbox("--tickets=1200", "--days=10") as sandbox:
+    with KuaimaiSandbox(tickets=1200, days=10) as sandbox:
         sandbox.set_options(rate_per_second=None)
         yield sandbox
 

@@ -44,12 +44,13 @@ def test_both_tables_equal_the_source_after_the_first_run_and_after_the_next(
     tickets.assert_tables_equal(project, kuaimai)
     first = bookmark(project)
 
-    kuaimai.change(op="change", count=25)
-    kuaimai.change(op="insert", count=10)
-    shrunk = [key for key, ticket in tickets.truth(kuaimai).items() if len(ticket.get("items") or ()) > 1][:5]
-    kuaimai.change(op="shrink", ids=shrunk, keep=1)
-    emptied = [key for key, ticket in tickets.truth(kuaimai).items() if len(ticket.get("items") or ()) > 1][:3]
-    kuaimai.change(op="shrink", ids=emptied, keep=0)
+    kuaimai.change(count=25)
+    kuaimai.insert(10)
+    with_items = [key for key, ticket in tickets.truth(kuaimai).items() if len(ticket.get("items") or ()) > 1]
+    for key in with_items[:5]:
+        kuaimai.shrink(key, keep=1)
+    for key in with_items[5:8]:
+        kuaimai.shrink(key, keep=0)
     kuaimai.clear_requests()
     project.meltano(*RUN)
 
@@ -127,8 +128,8 @@ def test_tickets_changed_while_a_window_is_paged_are_not_lost(
     """Rows move to the end of time while the reader stands at a page boundary: forward paging would skip others."""
     project.settings["TAP_KUAIMAI_WINDOW_MINUTES"] = str(11 * 24 * 60)
     project.settings["TAP_KUAIMAI_PAGE_SIZE"] = "50"
-    kuaimai.script(when={"api": API, "page": page}, change={"op": "change", "of": "served", "count": 20})
-    kuaimai.script(when={"api": API, "page": page + 1}, change={"op": "insert", "count": 5})
+    kuaimai.when({"op": "change", "of": "served", "count": 20}, api=API, page=page)
+    kuaimai.when({"op": "insert", "count": 5}, api=API, page=page + 1)
     project.meltano(*RUN)
     project.meltano(*RUN)
     tickets.assert_tables_equal(project, kuaimai)

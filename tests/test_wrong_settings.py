@@ -26,7 +26,7 @@ def wrong_secret(project: Project, _: KuaimaiSandbox) -> None:
 
 
 def expired_session(_: Project, kuaimai: KuaimaiSandbox) -> None:
-    kuaimai.control("session", {"expires": "2020-01-01 00:00:00"})
+    kuaimai.expire_session()
 
 
 def wrong_host(project: Project, _: KuaimaiSandbox) -> None:
@@ -70,7 +70,7 @@ def test_run_ends_with_one_clear_line_no_secret_and_the_state_unchanged(
     project.meltano(*RUN)
     before = project.state(STATE_ID)
     assert before
-    kuaimai.change(op="change", count=10)
+    kuaimai.change(count=10)
 
     break_it(project, kuaimai)
     finished = project.run("meltano", *RUN)

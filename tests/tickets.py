@@ -33,7 +33,6 @@ def settings(sandbox: KuaimaiSandbox, days: int = 11) -> dict[str, str]:
         "TAP_KUAIMAI_ACCESS_TOKEN": ACCESS_TOKEN,
         "TAP_KUAIMAI_START_DATE": f"{start:%Y-%m-%dT00:00:00}+08:00",
         "TAP_KUAIMAI_SETTLE_MINUTES": "0",
-        "TAP_KUAIMAI_MAX_REQUESTS_PER_SECOND": "200",
     }
 
 
