@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 OFFICIAL_TYPES = (
     "TextField TextareaField NumberField DDSelectField DDMultiSelectField DDDateField DDDateRangeField TextNote "
-    "PhoneField DDPhotoField MoneyField TableField DDAttachment InnerContactField RelateField AddressField StarRatingField "
-    "DepartmentField TimeAndLocationField CalculateField DDHolidayField SignatureField CascadeField "
+    "PhoneField DDPhotoField MoneyField TableField DDAttachment InnerContactField RelateField AddressField "
+    "StarRatingField DepartmentField TimeAndLocationField CalculateField DDHolidayField SignatureField CascadeField "
     "RecipientAccountField InvoiceField IdCardField DDBizSuite"
 )
 RECHARGE_LABELS = (
