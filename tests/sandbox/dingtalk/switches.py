@@ -32,7 +32,7 @@ class Switches:
         missing_old: The old API's code for an approval that is deleted or never was.
         missing_new: The new API's code for it.
         error_layout: Where the old API carries the code of an error: ``wrapped``, ``top`` or ``text``.
-        lists_as_text: Lists of ids and user ids come as text with commas, as in 2018.
+        lists_as_text: The old API writes lists of ids and user ids as text with commas, as in 2018.
         task_times_ms: The old API writes the instants of tasks as epoch ms.
         success_text: The new API writes ``"true"`` as text, as its documentation says.
         calls_per_second: Per API; 0 is no limit.
