@@ -149,7 +149,7 @@ class SandboxProcess(AbstractContextManager["SandboxProcess"]):
 class Change(TypedDict, total=False):
     """What happens to rows; every part but ``op`` may be left out."""
 
-    #: ``change`` (the default), ``insert``, ``delete``, ``shrink`` (a ticket loses items) or ``day`` (business goes on).
+    #: ``change`` (the default), ``insert``, ``delete``, ``shrink`` (a ticket loses items), ``day`` (business goes on).
     op: str
     #: The method name; after-sales tickets unless told.
     api: str

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from tests.sandbox.clock import to_ms
-from tests.sandbox.kuaimai.world import TICKETS
+from tests.sandbox.kuaimai.world import TICKETS, Order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,7 +41,8 @@ class Control:
 
     async def changes(self, request: Request) -> Response:
         """Change data at once."""
-        ids = self._gateway.world.apply(await request.json(), self._gateway.clock.now_ms())
+        order = Order(**await request.json())
+        ids = self._gateway.world.apply(order, self._gateway.clock.now_ms())
         return JSONResponse({"ids": ids})
 
     async def script(self, request: Request) -> Response:

@@ -18,7 +18,7 @@ from tests.sandbox.kuaimai.errors import ApiError
 from tests.sandbox.kuaimai.options import Options
 from tests.sandbox.kuaimai.script import Script
 from tests.sandbox.kuaimai.session import APP_KEY, APP_SECRET, Session
-from tests.sandbox.kuaimai.world import SKU_STOCK, Seen, World
+from tests.sandbox.kuaimai.world import SKU_STOCK, TICKETS, Seen
 from tests.sandbox.platform import Answer, Call, Platform
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tests.sandbox.clock import Clock
     from tests.sandbox.faults import Fault
     from tests.sandbox.kuaimai.declarations import Api
+    from tests.sandbox.kuaimai.script import Step
+    from tests.sandbox.kuaimai.table import Table
+    from tests.sandbox.kuaimai.world import World
     from tests.sandbox.platform import Incoming
 
 #: Not for the request log.
@@ -157,40 +160,35 @@ class Gateway(Platform):
         return self._list(self.apis[method], params, fault)
 
     def _list(self, api: Api, params: Mapping[str, str], fault: Fault | None) -> dict[str, Any]:
-        page = checks.page_of(
-            api, params, self._options.oversize_code if api.paging and api.paging.default_size == 1 else None
-        )
+        """Answer a call of a list API; what a test scheduled for this page happens before or after it is taken."""
+        page = checks.page_of(api, params, self._options.oversize_code if api.method == TICKETS else None)
         windows = checks.windows_of(api, params)
         self._check_span(windows[0])
         checks.check_others(api, params)
-        now_ms = self.clock.now_ms()
-        self.world.let_appear(now_ms)
+        self.world.let_appear(self.clock.now_ms())
         table = self.world.table(api.method)
-        due = self.script.count(api.method, page.number)
-        span = (windows[0].start_ms, windows[0].end_ms)
-
-        def run(moment: str, served: list[int]) -> None:
-            for step in due:
-                if step.moment == moment:
-                    seen = Seen(lists.window_rows(table, windows[0], self._options), served, span)
-                    step.ids += self.world.apply(step.change, now_ms, seen)
-
-        run("before", [])
+        steps = self.script.count(api.method, page.number)
+        self._run(steps, "before", table, windows[0], [])
         selection = lists.select(table, windows, params, page, self._options)
-        ordinals = selection.ordinals
         if fault and fault.kind == "duplicate_rows" and page.number > 1:
-            earlier = lists.select(table, windows, params, checks.Page(page.number - 1, page.size), self._options)
-            count = int(fault.args.get("count", 1))
-            ordinals = [*earlier.ordinals[-count:], *ordinals][: len(ordinals)]
+            before = checks.Page(page.number - 1, page.size)
+            earlier = lists.select(table, windows, params, before, self._options).ordinals
+            repeated = earlier[-int(fault.args.get("count", 1)) :]
+            selection.ordinals = [*repeated, *selection.ordinals][: len(selection.ordinals)]
         content = lists.envelope(api, selection, params, page, self._options)
         if lists.shows_list(api, selection, params, self._options):
-            content[api.list_key] = [self.show(api, table.row(ordinal)) for ordinal in ordinals]
-        if api.method == "erp.aftersale.repair.list.query":
-            content["success"] = "true"
-        if api.method == SKU_STOCK and ordinals:
-            content["outerId"] = table.row(ordinals[0])["outerId"]
-        run("after", ordinals)
+            content[api.list_key] = [self.show(api, table.row(ordinal)) for ordinal in selection.ordinals]
+        if api.method == SKU_STOCK and selection.ordinals:
+            content["outerId"] = table.row(selection.ordinals[0])["outerId"]
+        self._run(steps, "after", table, windows[0], selection.ordinals)
         return _spoil(content, api, fault)
+
+    def _run(self, steps: list[Step], moment: str, table: Table, window: checks.Window, served: list[int]) -> None:
+        for step in steps:
+            if step.moment == moment:
+                rows = lists.window_rows(table, window, self._options)
+                seen = Seen(rows, served, (window.start_ms, window.end_ms))
+                step.ids += self.world.apply(step.change, self.clock.now_ms(), seen)
 
     def _check_span(self, window: checks.Window) -> None:
         longest = self._options.max_span_days

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox.kuaimai.checks import ARCHIVE
+from tests.sandbox.kuaimai.checks import ARCHIVE, WAVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,8 +134,10 @@ def envelope(api: Api, selection: Selection, params: Mapping[str, str], page: Pa
     if api.page_object:
         start = (page.number - 1) * page.size
         says["page"] = {"startRow": start, "offsetRow": page.size, "pageNo": page.number, "pageSize": page.size}
-    if api.method == "erp.wave.logistics.order.query":
+    if api.method == WAVE:
         says.update(pageNo=page.number, pageSize=page.size)
+    if api.method == "erp.aftersale.repair.list.query":
+        says["success"] = "true"
     return says
 
 

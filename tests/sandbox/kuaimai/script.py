@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.sandbox.kuaimai.world import Order
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,8 +15,7 @@ if TYPE_CHECKING:
 class Step:
     """When which page is served, do what."""
 
-    #: An order as `world.World.apply` takes it.
-    change: dict[str, Any]
+    change: Order
     api: str | None = None
     page: int | None = None
     #: From the n-th matching call on, counted from the order, 1-based.
@@ -40,9 +41,9 @@ class Script:
 
         Raises:
             TypeError: A field is unknown.
-            ValueError: The moment is unknown.
+            ValueError: The moment, or what to do then, is unknown.
         """
-        step = Step(change, **when)
+        step = Step(Order(**change), **when)
         if step.moment not in {"before", "after"}:
             raise ValueError(f"moment is 'before' or 'after', not {step.moment!r}")
         self._steps.append(step)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 import json
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.clock import to_ms
 from tests.sandbox.kuaimai.rows import DeclaredRows, LogRows, OrderRows, SkuStockRows
-from tests.sandbox.kuaimai.table import DAY_MS, Found, Table
+from tests.sandbox.kuaimai.table import DAY_MS, Table
 from tests.sandbox.kuaimai.tickets import TicketRows
 
 if TYPE_CHECKING:
@@ -18,13 +19,61 @@ if TYPE_CHECKING:
 
     from tests.sandbox.kuaimai.declarations import Api
     from tests.sandbox.kuaimai.rows import RowMaker
+    from tests.sandbox.kuaimai.table import Found
 
 TICKETS = "erp.aftersale.list.query"
 TICKET_LOG = "erp.aftersale.operate.log.query"
 SKU_STOCK = "erp.item.warehouse.list.get"
 TRADES = ("erp.trade.list.query", "erp.trade.outstock.simple.query")
+OPERATIONS = ("change", "day", "delete", "insert", "shrink")
+#: What an order without ids takes its rows from; all but the first need a script.
+PICKS = ("any", "served", "unserved", "window")
 #: Rows of every other API with a window.
 OTHER_ROWS = 150
+
+
+@dataclass(frozen=True)
+class Order:
+    """A change to the data, as the control interface takes it; README.md tells the forms.
+
+    Raises:
+        ValueError: There is no such operation or choice.
+    """
+
+    op: str = "change"
+    api: str = TICKETS
+    ids: list[int] | None = None
+    of: str = "any"
+    count: int = 1
+    set: dict[str, Any] | None = None
+    modified: str | int | None = None
+    created: str | int | None = None
+    visible_in_seconds: float | None = None
+    keep: int = 0
+    new: int = 0
+    changed: int = 0
+    since: str | int | None = None
+
+    def __post_init__(self) -> None:
+        for value, choices in ((self.op, OPERATIONS), (self.of, PICKS)):
+            if value not in choices:
+                raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+
+    def patch(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the fields of a row that change; None for what someone who works on it would change."""
+        if self.op == "shrink":
+            return {"items": (row.get("items") or [])[: self.keep], **(self.set or {})}
+        return self.set
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a script knows of the page that set it off."""
+
+    window: Found
+    served: list[int]
+    #: Both ends of the window, epoch ms; None is open.
+    span_ms: tuple[int | None, int | None]
 
 
 class World:
@@ -75,11 +124,11 @@ class World:
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
-    def apply(self, order: dict[str, Any], now_ms: int, seen: Seen | None = None) -> list[int]:
+    def apply(self, order: Order, now_ms: int, seen: Seen | None = None) -> list[int]:
         """Do what a test or a script orders, and return the numbers (ids) of the rows it touched.
 
         Args:
-            order: ``op`` and its arguments; README.md tells them.
+            order: What to do.
             now_ms: The present, which a change is dated with unless it says otherwise.
             seen: The page that set a script off; what ``"of": "served"`` and ``"modified": "window"`` refer to.
 
@@ -87,61 +136,26 @@ class World:
             ValueError: The order makes no sense.
             KeyError: There is no such API or row.
         """
-        order = dict(order)
-        op = order.pop("op")
-        if op == "day":
-            return self._day(now_ms, **order)
-        method = order.pop("api", TICKETS)
-        if op == "insert":
-            return self._insert(method, now_ms, seen, **order)
-        if op not in {"change", "delete", "shrink"}:
-            raise ValueError(f"unknown op {op!r}; there are change, day, delete, insert, shrink")
-        return self._touch(op, method, now_ms, seen, **order)
-
-    def _insert(  # noqa: PLR0917 - the order's own fields follow by name
-        self,
-        method: str,
-        now_ms: int,
-        seen: Seen | None,
-        count: int = 1,
-        created: str | int | None = None,
-        modified: str | int | None = None,
-        visible_in_seconds: float | None = None,
-        set: dict[str, Any] | None = None,  # noqa: A002 - the order's own word
-    ) -> list[int]:
-        table = self.table(method)
-        modified_ms = _instant(modified, now_ms, seen)
-        created_ms = modified_ms if created is None else to_ms(created)
-        ids = []
-        for _ in range(count):
-            visible_at = None if visible_in_seconds is None else now_ms + round(visible_in_seconds * 1000)
-            ids.append(self._add(table, [created_ms, modified_ms, set or {}, visible_at]))
-        return ids
-
-    def _touch(  # noqa: PLR0917 - as `_insert`
-        self,
-        op: str,
-        method: str,
-        now_ms: int,
-        seen: Seen | None,
-        ids: list[int] | None = None,
-        of: str = "any",
-        count: int = 1,
-        modified: str | int | None = None,
-        keep: int = 0,
-        set: dict[str, Any] | None = None,  # noqa: A002 - the order's own word
-    ) -> list[int]:
-        table = self.table(method)
-        ordinals = [table.ordinal_of(row_id) for row_id in ids] if ids else self._pick(table, of, count, seen)
-        modified_ms = _instant(modified, now_ms, seen)
+        if order.op == "day":
+            return self._day(order, now_ms)
+        table = self.table(order.api)
+        modified_ms = _instant(order.modified, now_ms, seen)
+        if order.op == "insert":
+            created_ms = modified_ms if order.created is None else to_ms(order.created)
+            later = order.visible_in_seconds
+            visible_at = None if later is None else now_ms + round(later * 1000)
+            return [
+                self._add(table, [created_ms, modified_ms, order.set or {}, visible_at]) for _ in range(order.count)
+            ]
+        if order.ids:
+            ordinals = [table.ordinal_of(row_id) for row_id in order.ids]
+        else:
+            ordinals = self._pick(table, order.of, order.count, seen)
         for ordinal in ordinals:
-            if op == "delete":
-                self._do("remove", method, [ordinal])
-                continue
-            patch = set
-            if op == "shrink":
-                patch = {"items": (table.row(ordinal).get("items") or [])[:keep], **(set or {})}
-            self._do("change", method, [ordinal, modified_ms, patch])
+            if order.op == "delete":
+                self._do("remove", order.api, [ordinal])
+            else:
+                self._do("change", order.api, [ordinal, modified_ms, order.patch(table.row(ordinal))])
         return [table.id_of(ordinal) for ordinal in ordinals]
 
     def _pick(self, table: Table, of: str, count: int, seen: Seen | None) -> list[int]:
@@ -149,7 +163,7 @@ class World:
             found = table.find("created", None, None)
             places = self._dice.sample(range(len(found)), min(count, len(found)))
             return [found.page(place, 1)[0] for place in places]
-        if seen is None or of not in {"served", "unserved", "window"}:
+        if seen is None:
             raise ValueError(f"'of': {of!r} needs a script; without one there is 'any'")
         if of == "served":
             return seen.served[:count]
@@ -159,17 +173,17 @@ class World:
             rows = [ordinal for ordinal in rows if ordinal not in served]
         return rows[:count]
 
-    def _day(self, now_ms: int, new: int = 0, changed: int = 0, since: str | int | None = None) -> list[int]:
+    def _day(self, order: Order, now_ms: int) -> list[int]:
         """Let business go on since the last such order: new tickets, and work on old ones."""
-        start = min(self._lived_until if since is None else to_ms(since), now_ms - 1)
+        start = min(self._lived_until if order.since is None else to_ms(order.since), now_ms - 1)
         table = self.table(TICKETS)
         ids = []
-        for ordinal in self._pick(table, "any", changed, None):
-            self._do(
-                "change", TICKETS, [ordinal, max(table.modified[ordinal], self._dice.randrange(start, now_ms)), None]
-            )
+        for ordinal in self._pick(table, "any", order.changed, None):
+            earliest = max(start, table.modified[ordinal] + 1)
+            modified = self._dice.randrange(earliest, now_ms) if earliest < now_ms else earliest
+            self._do("change", TICKETS, [ordinal, modified, None])
             ids.append(table.id_of(ordinal))
-        born = sorted(self._dice.randrange(start, now_ms) // 1000 * 1000 for _ in range(new))
+        born = sorted(self._dice.randrange(start, now_ms) // 1000 * 1000 for _ in range(order.new))
         ids += [self._add(table, [created, created, {}, None]) for created in born]
         self._lived_until = now_ms
         return ids
@@ -220,15 +234,6 @@ class World:
         if kept != whole:
             path.write_bytes(kept)
         self._journal = path
-
-
-class Seen:
-    """What a script knows of the page that set it off."""
-
-    def __init__(self, window: Found, served: list[int], span_ms: tuple[int | None, int | None]) -> None:
-        self.window = window
-        self.served = served
-        self.span_ms = span_ms
 
 
 def open_journal(path: Path, facts: dict[str, Any]) -> dict[str, Any]:

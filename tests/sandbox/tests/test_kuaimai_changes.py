@@ -154,11 +154,14 @@ def test_business_goes_on_since_the_last_time(fresh: KuaimaiSandbox) -> None:
 
 def test_orders_that_make_no_sense_are_refused_with_a_sentence(sandbox: KuaimaiSandbox) -> None:
     for path, order, reason in (
-        ("changes", {"op": "explode"}, "unknown op"),
+        ("changes", {"op": "explode"}, "none of change, day"),
         ("changes", {"op": "change", "of": "served"}, "needs a script"),
         ("changes", {"op": "insert", "modified": "window"}, "needs a script"),
         ("changes", {"op": "change", "api": "no.such.api"}, "no.such.api"),
+        ("changes", {"of": "nowhere"}, "none of any"),
+        ("changes", {"operation": "change"}, "operation"),
         ("script", {"when": {"moment": "later"}, "change": {}}, "moment"),
+        ("script", {"when": {}, "change": {"op": "explode"}}, "none of change"),
         ("options", {"speed": 3}, "unknown switch"),
         ("options", {"order": "random"}, "order is one of"),
         ("faults", {"kind": "flood"}, "unknown fault"),
