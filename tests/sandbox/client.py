@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Self
 
 REPOSITORY = Path(__file__).parents[2]
 TICKETS = "erp.aftersale.list.query"
@@ -146,47 +146,6 @@ class SandboxProcess(AbstractContextManager["SandboxProcess"]):
         self.control("reset", {})
 
 
-class Change(TypedDict, total=False):
-    """What happens to rows; every part but ``op`` may be left out."""
-
-    #: ``change`` (the default), ``insert``, ``delete``, ``shrink`` (a ticket loses items), ``day`` (business goes on).
-    op: str
-    #: The method name; after-sales tickets unless told.
-    api: str
-    #: Which rows. Without them ``count`` (1) are taken ``of`` any, the ``served``, the ``unserved``, or the ``window``.
-    ids: list[int]
-    of: str
-    count: int
-    #: The fields to set.
-    set: dict[str, Any]
-    #: The new modification instant: epoch ms, text, or ``window`` for one inside the window being read. Default: now.
-    modified: str | int
-    #: For ``insert``: the creation instant (default: ``modified``), and how long until the row is to be found.
-    created: str | int
-    visible_in_seconds: float
-    #: For ``shrink``: how many items stay (0).
-    keep: int
-    #: For ``day``: tickets that are new, tickets that are worked on, and since when (the last time).
-    new: int
-    changed: int
-    since: str | int
-
-
-class When(TypedDict, total=False):
-    """Which call sets a change off; any unless told."""
-
-    #: The method name; any unless told.
-    api: str
-    #: The page number; any unless told.
-    page: int
-    #: From the n-th call on that matches (1).
-    request: int
-    #: ``after`` the page was taken, so that the next one has moved, or ``before``.
-    moment: str
-    #: How many times (1); None for ever.
-    times: int | None
-
-
 class KuaimaiSandbox(SandboxProcess):
     """The 快麦 gateway; `url` is what a tap's ``api_url`` is set to."""
 
@@ -212,18 +171,75 @@ class KuaimaiSandbox(SandboxProcess):
             arguments.append(f"--state-file={state_file}")
         super().__init__(*arguments, seed=seed, now=now, port=port)
 
-    def change(self, **order: Unpack[Change]) -> list[int]:
-        """Change data at once, and return the ids of the rows that were touched.
+    def change(
+        self,
+        *,
+        ids: list[int] | None = None,
+        count: int = 1,
+        api: str = TICKETS,
+        modified: str | int | None = None,
+        **fields: object,
+    ) -> list[int]:
+        """Give rows a new version, and return their ids.
 
-        Without any argument one ticket moves on as in life; README.md shows the other forms.
+        Args:
+            ids: Which rows; None takes ``count`` of them by chance.
+            count: How many.
+            api: Whose rows.
+            modified: Their new modification instant (default: now).
+            fields: The fields to set; none lets a ticket move on as in life.
         """
-        return list(self.control("changes", {"op": "change", **order})["ids"])
+        order = {"op": "change", "api": api, "ids": ids, "count": count, "modified": modified, "set": fields or None}
+        return self._changes(order)
 
-    def script(self, when: When, change: Change) -> None:
-        """Schedule a change for the moment a page is served."""
-        self.control("script", {"when": when, "change": {"op": "change", **change}})
+    def insert(
+        self,
+        count: int = 1,
+        *,
+        api: str = TICKETS,
+        created: str | int | None = None,
+        modified: str | int | None = None,
+        visible_in_seconds: float | None = None,
+        **fields: object,
+    ) -> list[int]:
+        """Insert rows, and return their ids.
 
-    def scripted(self) -> list[dict[str, Any]]:
+        Args:
+            count: How many.
+            api: Into which table.
+            created: Their creation instant (default: ``modified``).
+            modified: Their modification instant (default: now).
+            visible_in_seconds: How long after the present of the stand-in's clock they are to be found.
+            fields: The fields to set.
+        """
+        order = {"op": "insert", "api": api, "count": count, "created": created, "modified": modified, "set": fields}
+        return self._changes({**order, "visible_in_seconds": visible_in_seconds})
+
+    def delete(self, ids: list[int], *, api: str = TICKETS) -> list[int]:
+        """Take rows away for good."""
+        return self._changes({"op": "delete", "api": api, "ids": ids})
+
+    def shrink(self, row_id: int, keep: int = 0) -> None:
+        """Leave a ticket only its first ``keep`` items, modified now."""
+        self._changes({"op": "shrink", "ids": [row_id], "keep": keep})
+
+    def live(self, new: int = 20, changed: int = 40) -> list[int]:
+        """Let business go on since the last call (or the start): new tickets, and work on old ones."""
+        return self._changes({"op": "day", "new": new, "changed": changed})
+
+    def _changes(self, order: dict[str, Any]) -> list[int]:
+        return list(self.control("changes", order)["ids"])
+
+    def when(self, change: dict[str, Any], **when: object) -> None:
+        """Schedule a change for the moment a page is served.
+
+        Args:
+            change: ``{"op": "change", "of": "served", …}``; README.md tells the forms.
+            when: ``api``, ``page``, ``request``, ``moment``, ``times``; see `kuaimai.script.Step`.
+        """
+        self.control("script", {"when": when, "change": change})
+
+    def script(self) -> list[dict[str, Any]]:
         """Return the scheduled changes, with how often each has ``fired`` and the ``ids`` it touched."""
         return list(self.control("script"))
 

@@ -38,7 +38,7 @@ def test_a_changed_ticket_comes_back_with_a_new_modified_and_the_same_items(fres
 
 
 def test_fields_can_be_set_and_dated(fresh: KuaimaiSandbox) -> None:
-    (row_id,) = fresh.change(modified="2026-01-02 03:04:05", set={"refundMoney": 12.34})
+    (row_id,) = fresh.change(modified="2026-01-02 03:04:05", refundMoney=12.34)
 
     assert next(fresh.truth(ids=[row_id]))["refundMoney"] == 12.34
     window = {"startModified": "2026-01-02 03:04:05", "endModified": "2026-01-02 03:04:05"}
@@ -66,17 +66,17 @@ def test_rows_of_every_api_can_change(fresh: KuaimaiSandbox, api: str) -> None:
 def test_a_ticket_can_lose_items(fresh: KuaimaiSandbox) -> None:
     ticket = next(ticket for ticket in fresh.truth() if len(ticket.get("items", [])) > 1)
 
-    fresh.change(op="shrink", ids=[ticket["id"]], keep=1)
+    fresh.shrink(ticket["id"], keep=1)
 
     assert len(next(fresh.truth(ids=[ticket["id"]]))["items"]) == 1
 
 
 def test_rows_can_be_inserted_and_deleted(fresh: KuaimaiSandbox) -> None:
-    ids = fresh.change(op="insert", count=3, modified="2026-01-02 03:04:05", set={"shopName": "新店"})
+    ids = fresh.insert(3, modified="2026-01-02 03:04:05", shopName="新店")
     assert [row["shopName"] for row in fresh.truth(ids=ids)] == ["新店"] * 3
     assert fresh.count() == 63
 
-    fresh.change(op="delete", ids=ids[:1])
+    fresh.delete(ids[:1])
 
     assert fresh.count() == call(fresh)["total"] == 62
     with pytest.raises(requests.HTTPError, match="has no row"):
@@ -86,7 +86,7 @@ def test_rows_can_be_inserted_and_deleted(fresh: KuaimaiSandbox) -> None:
 def test_a_late_row_was_modified_in_the_past_but_appears_later(fresh: KuaimaiSandbox) -> None:
     fresh.freeze()
     modified = to_text(fresh.now_ms() - 300_000)
-    (row_id,) = fresh.change(op="insert", modified=modified, visible_in_seconds=120)
+    (row_id,) = fresh.insert(modified=modified, visible_in_seconds=120)
     window = {"startModified": modified, "endModified": modified}
     assert call(fresh, **window)["total"] == fresh.count(time="modified", start=modified, end=modified) == 0
 
@@ -98,19 +98,19 @@ def test_a_late_row_was_modified_in_the_past_but_appears_later(fresh: KuaimaiSan
 def test_a_row_that_leaves_the_window_moves_the_next_pages_forward(fresh: KuaimaiSandbox) -> None:
     window = past(fresh)
     still = pages(fresh, 3, **window)
-    fresh.script({"api": TICKETS, "page": 1}, {"op": "change", "of": "served", "count": 2})
+    fresh.when({"op": "change", "of": "served", "count": 2}, api=TICKETS, page=1)
 
     moved = pages(fresh, 3, **window)
 
     assert moved[0] == still[0]
     assert moved[1][0] == still[1][2]
-    assert fresh.scripted()[0]["ids"] == still[0][:2]
+    assert fresh.script()[0]["ids"] == still[0][:2]
     assert call(fresh, **window)["total"] == 58
 
 
 def test_a_row_that_appears_in_the_window_repeats_one_on_the_next_page(fresh: KuaimaiSandbox) -> None:
     window = {"startModified": to_text(fresh.now_ms() - 86_400_000 * 9), "endModified": to_text(fresh.now_ms())}
-    fresh.script({"page": 1}, {"op": "insert", "modified": fresh.now_ms() - 1000})
+    fresh.when({"op": "insert", "modified": fresh.now_ms() - 1000}, page=1)
 
     first, second = pages(fresh, 2, **window)
 
@@ -119,32 +119,32 @@ def test_a_row_that_appears_in_the_window_repeats_one_on_the_next_page(fresh: Ku
 
 def test_a_row_can_be_dated_into_the_window_that_is_being_read(fresh: KuaimaiSandbox) -> None:
     window = past(fresh)
-    fresh.script({"page": 1}, {"op": "insert", "modified": "window"})
+    fresh.when({"op": "insert", "modified": "window"}, page=1)
 
     assert [call(fresh, **window)["total"] for _ in range(2)] == [60, 61]
 
 
 def test_a_change_can_come_before_a_page_and_from_the_nth_call_on(fresh: KuaimaiSandbox) -> None:
     window = past(fresh)
-    fresh.script({"request": 2, "moment": "before", "times": 2}, {"op": "delete", "of": "window"})
+    fresh.when({"op": "delete", "of": "window"}, request=2, moment="before", times=2)
 
     assert [call(fresh, **window)["total"] for _ in range(4)] == [60, 59, 58, 58]
 
 
 def test_a_script_can_change_at_every_page_boundary(fresh: KuaimaiSandbox) -> None:
-    fresh.script({"api": TICKETS, "times": None}, {"op": "change", "of": "unserved"})
+    fresh.when({"op": "change", "of": "unserved"}, api=TICKETS, times=None)
 
     read = [row_id for page in pages(fresh, 3, **past(fresh)) for row_id in page]
 
     assert len(set(read)) < 60
-    assert fresh.scripted()[0]["fired"] == 3
+    assert fresh.script()[0]["fired"] == 3
 
 
 def test_business_goes_on_since_the_last_time(fresh: KuaimaiSandbox) -> None:
     started = fresh.now_ms()
     fresh.advance(86_400)
 
-    touched = fresh.change(op="day", new=12, changed=30)
+    touched = fresh.live(new=12, changed=30)
 
     assert len(touched) == 42
     assert fresh.count() == 72

@@ -136,9 +136,9 @@ def test_every_ticket_has_log_lines_and_every_item_its_skus(sandbox: KuaimaiSand
 def test_a_sandbox_with_a_state_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
     journal = tmp_path / "sandbox.jsonl"
     with KuaimaiSandbox(tickets=30, state_file=journal) as sandbox:
-        sandbox.change(op="day", new=5, changed=7)
-        sandbox.change(op="insert", visible_in_seconds=3600)
-        gone = sandbox.change(op="delete", ids=[next(sandbox.truth())["id"]])
+        sandbox.live(new=5, changed=7)
+        sandbox.insert(visible_in_seconds=3600)
+        gone = sandbox.delete([next(sandbox.truth())["id"]])
         before = {ticket["id"]: ticket["modified"] for ticket in sandbox.truth()}
     with journal.open("a", encoding="utf-8") as torn:
         torn.write('["change", "erp.after')
@@ -148,7 +148,7 @@ def test_a_sandbox_with_a_state_file_goes_on_where_it_stopped(tmp_path: Path) ->
         assert after == before
         assert len(after) == 34
         assert gone[0] not in after
-        sandbox.change(op="day", new=1)
+        sandbox.live(new=1, changed=0)
         sandbox.advance(3601)
         assert sandbox.count() == 36
 
