@@ -81,7 +81,7 @@ def send(connection: sqlite3.Connection, settings: Settings, title: str, body: s
     deliveries = []
     for url in settings.alert_urls:
         notifier = apprise.Apprise.instantiate(url, suppress_exceptions=True)
-        address = notifier.url(privacy=True).split("?")[0] if notifier else f"{url.split(':')[0]}://***"
+        address = _without_secrets(notifier, url)
         with store.transaction(connection):
             recent = connection.execute(
                 "SELECT count(*) FROM deliveries WHERE address = ? AND sent_at > ?", (address, now_at - _MINUTE)
@@ -101,6 +101,14 @@ def send(connection: sqlite3.Connection, settings: Settings, title: str, body: s
             )
         deliveries.append(delivery)
     return deliveries
+
+
+def _without_secrets(notifier: apprise.NotifyBase | None, url: str) -> str:
+    """Return an address as it may be shown and kept."""
+    if notifier is None:
+        return f"{url.partition(':')[0]}://***"
+    shown = str(notifier.url(privacy=True))  # type: ignore[no-untyped-call] # Apprise's notifiers carry no types
+    return shown.partition("?")[0]
 
 
 def _deliver(notifier: apprise.NotifyBase | None, address: str, title: str, body: str) -> Delivery:

@@ -53,7 +53,7 @@ class Check:
         severity: `critical` or `warning`.
         subject: What a row is about; there is one problem per subject.
         sql: The query.
-        expect: What every row must satisfy, `{column: {equals|min|max: number}}`; empty means that there must be no row.
+        expect: What every row must satisfy, `{column: {equals|min|max: number}}`; empty: no row at all.
         message: What is wrong, for people.
         advice: What to do about it.
     """

@@ -135,9 +135,8 @@ def schedule(settings: Settings, once: str | None, host: str, port: int, *, with
     stop = _stop_on_signal()
     if once:
         sys.exit(run_once(settings, once, stop))
-    scheduler = Scheduler(settings)
+    scheduler = Scheduler(settings, stop)
     server = page_server(settings, host, port) if with_page else None
-    threading.Thread(target=lambda: (stop.wait(), scheduler.stop()), daemon=True).start()
     page = None
     if server:
         with _open(settings):
@@ -189,7 +188,7 @@ def alert_test(settings: Settings, reason: str | None) -> None:
     "--database", default="warehouse", show_default=True, help="The table's database, as checks.yml names it."
 )
 @click.pass_obj
-def repair_command(settings: Settings, stream: str, start: str, end: str, database: str, *, verify: bool) -> None:
+def repair_command(settings: Settings, stream: str, start: str, end: str, *, verify: bool) -> None:
     """Read a range of a stream again (漏单补救), without touching the bookmark."""
     stop = _stop_on_signal()
     first, last = repair.parse_instant(start, settings), repair.parse_instant(end, settings)
@@ -204,11 +203,11 @@ def repair_command(settings: Settings, stream: str, start: str, end: str, databa
     click.echo(
         f"{stream}：{first:%Y-%m-%d %H:%M:%S} 至 {last:%Y-%m-%d %H:%M:%S}，{block.tap} → {block.target} → {table}"
     )
-    compared = (
-        repair.Comparison.begin(settings, block, stream, table, environment, (first, last), database)
-        if verify
-        else None
-    )
+    compared = None
+    if verify:
+        compared = repair.Comparison.begin(
+            settings, block, stream=stream, table=table, environment=environment, span=(first, last)
+        )
     if compared:
         click.echo("补救前：" + "\n".join(compared.lines()))
     code = repair.reload_range(settings, project, block, environment, stop.is_set)

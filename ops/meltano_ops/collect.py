@@ -1,7 +1,7 @@
 """Bring the facts' file up to date with what Meltano has left behind since the last time.
 
-Every step reads its position and writes facts and the new position in one transaction: a collector that is killed, or two
-that run at once, neither lose nor double a line.
+Every step reads its position and writes facts and the new position in one transaction: a collector that is killed, or
+two that run at once, neither lose nor double a line.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ def _collect_logs(connection: sqlite3.Connection, settings: Settings, now_at: in
                 _write(connection, batch)
                 connection.execute(
                     "INSERT INTO log_files VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, inode) DO UPDATE SET "
-                    "head = excluded.head, path = excluded.path, position = excluded.position, read_at = excluded.read_at",
+                    "head = excluded.head, path = excluded.path, position = excluded.position, "
+                    "read_at = excluded.read_at",
                     (file.device, file.inode, file.head, str(file.path), reached, now_at),
                 )
             count += len(lines)
@@ -236,7 +237,8 @@ def _write(connection: sqlite3.Connection, batch: _Batch) -> None:
     )
     connection.executemany(
         """INSERT INTO coverage VALUES (?, ?, ?, ?) ON CONFLICT (pipeline, stream) DO UPDATE SET
-             covered_to_at = max(covered_to_at, excluded.covered_to_at), logged_at = max(logged_at, excluded.logged_at)""",
+             covered_to_at = max(covered_to_at, excluded.covered_to_at),
+             logged_at = max(logged_at, excluded.logged_at)""",
         [(row[1], row[3], row[5], row[10]) for row in batch.windows if row[9]],
     )
     connection.executemany(
@@ -276,7 +278,7 @@ def _sum_up(connection: sqlite3.Connection, run_id: str) -> None:
     those that were never committed. Without a role (text logs) the plugin's name tells.
     """
     sums = ", ".join(
-        f"{column} = (SELECT coalesce(sum(total), 0) FROM metrics m"
+        f"{column} = (SELECT coalesce(sum(total), 0) FROM metrics m"  # noqa: S608 - from the constants above
         f" WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline AND {condition})"
         for column, condition in _COUNTERS.items()
     )
@@ -362,7 +364,8 @@ def _write_schedules(connection: sqlite3.Connection, project: Project, settings:
 def _resolve_windows(connection: sqlite3.Connection, now_at: int) -> None:
     """Close unverified windows that later verified ones of the same stream and destination have covered."""
     unresolved = connection.execute(
-        "SELECT id, destination, stream, start_at, end_at, logged_at FROM windows WHERE verified = 0 AND resolved_at IS NULL"
+        """SELECT id, destination, stream, start_at, end_at, logged_at FROM windows
+           WHERE verified = 0 AND resolved_at IS NULL"""
     ).fetchall()
     for window in unresolved:
         later = connection.execute(

@@ -1,8 +1,8 @@
 """Meltano's schedule intervals as APScheduler triggers and systemd calendars.
 
-Two traps lie between crontab and APScheduler 3: there Monday is 0 (crontab: Sunday), and a day of the month and a day of
-the week are both required (crontab: either is enough when both are given). Every field is therefore expanded to plain
-numbers here, and an "either" becomes two triggers.
+Two traps lie between crontab and APScheduler 3: there Monday is 0 (crontab: Sunday), and a day of the month and a day
+of the week are both required (crontab: either is enough when both are given). Every field is therefore expanded to
+plain numbers here, and an "either" becomes two triggers.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.combining import OrTrigger  # type: ignore[import-untyped] # ships no types
+from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 
 from meltano_ops.settings import OpsError
 
@@ -36,6 +36,7 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # First and last value of minute, hour, day, month, weekday; crontab also writes Sunday as 7.
 _LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_HOURS = 24
 _DAY_LAST = "l"
 # How far back a due time is looked for: the 29th of February may be eight years away.
 _LOOK_BACK = (timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=400), timedelta(days=3000))
@@ -90,7 +91,8 @@ class Cron:
 
     def calendars(self, timezone: str) -> list[str]:
         """Return the same as systemd calendar expressions (systemd.time(7)); it fires when any of them matches."""
-        clock = f"{_numbers(self.hours)}:{_numbers(self.minutes, 2)}:00 {timezone}"
+        hours = "*" if len(self.hours) == _HOURS else _numbers(self.hours, 2)
+        clock = f"{hours}:{_numbers(self.minutes, 2)}:00 {timezone}"
         months = "*" if len(self.months) == len(_MONTHS) else _numbers(self.months, 2)
         calendars = []
         if self.days is not None and self.days:
@@ -168,7 +170,7 @@ def _expand(text: str, field: int, names: tuple[str, ...] = ()) -> tuple[int, ..
             end = number(last) if dash else (high if step else start)
         if end < start:
             raise ValueError(f"{span} runs backwards")
-        if step and not step.isdigit() or step == "0":
+        if (step and not step.isdigit()) or step == "0":
             raise ValueError(f"{step} is no step")
         values.update(range(start, end + 1, int(step or 1)))
     return tuple(sorted(values))

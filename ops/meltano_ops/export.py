@@ -82,7 +82,7 @@ def crontab(settings: Settings, project: Project) -> str:
     command = f"cd {shlex.quote(str(settings.root))} && {shlex.quote(program())}"
     lines = [
         f"# Made by `meltano-ops export cron` from {settings.root / 'meltano.yml'}; the times are changed there.",
-        f"# CRON_TZ works in cronie; with Debian's cron set the system's zone: timedatectl set-timezone {settings.timezone}",
+        f"# cronie honours CRON_TZ; Debian's cron does not: there, timedatectl set-timezone {settings.timezone}",
         f"CRON_TZ={settings.timezone}",
     ]
     for schedule in project.schedules:

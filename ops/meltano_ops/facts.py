@@ -1,7 +1,8 @@
 """From log lines to facts: pure functions, one line in, what it says out.
 
-Two kinds of lines are understood: the JSON lines of a `logging.yaml` with Meltano's `json_formatter`, and the text lines
-of Meltano's own per-run `elt.log` (its uncoloured console format), which name a metric and its value but not its tags.
+Two kinds of lines are understood: the JSON lines of a `logging.yaml` with Meltano's `json_formatter`, and the text
+lines of Meltano's own per-run `elt.log` (its uncoloured console format), which name a metric and its value but not its
+tags.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ def _role(producer: object, consumer: object) -> str:
 def _metric(info: object) -> Metric | None:
     if not isinstance(info, dict):
         return None
-    tags = info.get("tags") if isinstance(info.get("tags"), dict) else {}
+    tags: dict[str, Any] = info["tags"] if isinstance(info.get("tags"), dict) else {}
     name, value = str(info.get("metric") or ""), info.get("value")
     if not name or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -194,9 +195,11 @@ def _error(event: str, level: str, entry: dict[str, Any]) -> str | None:
 
 
 def _exception_lines(exception: dict[str, Any]) -> list[str]:
-    lines = []
-    for frame in exception.get("traceback") or []:
-        if isinstance(frame, dict):
-            lines.append(f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("function")}')
-    lines.append(f"{exception.get('type')}: {exception.get('message')}")
-    return lines
+    frames = [frame for frame in exception.get("traceback") or [] if isinstance(frame, dict)]
+    return [
+        *(
+            f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("function")}'
+            for frame in frames
+        ),
+        f"{exception.get('type')}: {exception.get('message')}",
+    ]

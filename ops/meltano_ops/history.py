@@ -1,7 +1,7 @@
 """Meltano's own run history: the table `runs` of its system database, read and never written.
 
-States and columns: https://docs.meltano.com/concepts/project/#system-database. A run killed hard stays RUNNING there until
-some Meltano command looks; its heartbeat, written every second, tells the truth.
+States and columns: https://docs.meltano.com/concepts/project/#system-database. A run killed hard stays RUNNING there
+until some Meltano command looks; its heartbeat, written every second, tells the truth.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Start one schedule now: locks of its tables, the trigger's name, the time limit, and what came of it in the facts' file."""
+"""Start one schedule now: the locks of its tables, the trigger's name, the time limit, what came of it."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def project_mark(root: Path) -> str:
 def table_locks(settings: Settings, project: Project, blocks: Sequence[Block]) -> list[Path]:
     """Return the lock files of the tables that these steps write to.
 
-    Two pipelines meet in the same tables when their taps and targets come from the same plugins, whatever their inherited
-    names or state-id suffixes: a repair and a main run, for example.
+    Two pipelines meet in the same tables when their taps and targets come from the same plugins, whatever their
+    inherited names or state-id suffixes: a repair and a main run, for example.
     """
     names = sorted({f"{project.base_name(block.tap)}-to-{project.base_name(block.target)}" for block in blocks})
     return [settings.root / ".meltano" / "ops" / f"{name}.lock" for name in names]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,6 +18,7 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ROTATE_BYTES = 20 * 1024 * 1024
 ROTATED_KEPT = 5
@@ -39,7 +39,7 @@ class LogFile:
 
 def configured_logs(root: Path) -> list[tuple[Path, bool]]:
     """Return the JSON log files that the project's `logging.yaml` names, and whether each must be rotated here."""
-    found = []
+    found: list[tuple[Path, bool]] = []
     for name in ("logging.yaml", "logging.yml"):
         path = root / name
         if not path.is_file():
@@ -91,8 +91,8 @@ def _look(path: Path, *, rotate: bool) -> LogFile | None:
 def new_lines(file: LogFile, position: int, limit: int) -> tuple[list[bytes], int]:
     """Return up to `limit` whole lines from `position` on, and where the next one begins.
 
-    A last line without its line end is still being written and is left for the next time; so is everything when the name
-    belongs to another file by now.
+    A last line without its line end is still being written and is left for the next time; so is everything when the
+    name belongs to another file by now.
     """
     lines: list[bytes] = []
     try:

@@ -71,7 +71,8 @@ def update_problems(connection: sqlite3.Connection, results: list[Result], now_a
         ).rowcount
         if not refreshed:
             connection.execute(
-                """INSERT INTO problems (severity, message, message_en, advice, advice_en, seen_at, name, subject, opened_at)
+                """INSERT INTO problems
+                     (severity, message, message_en, advice, advice_en, seen_at, name, subject, opened_at)
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (*values, now_at),
             )

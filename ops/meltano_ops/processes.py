@@ -1,8 +1,8 @@
 """One Meltano process and everything it starts: run it, stop it gently, leave nothing behind.
 
 Meltano ends a run on SIGTERM so that the target still writes its batch; the plugins must not get the signal themselves.
-After `kill -9` of Meltano its plugins live on. Every process started here therefore carries a mark in its environment, by
-which it and its children are found again, also by the next scheduler.
+After `kill -9` of Meltano its plugins live on. Every process started here therefore carries a mark in its environment,
+by which it and its children are found again, also by the next scheduler.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def run(
 
 
 def end_orphans(mark: str, grace_seconds: float) -> int:
-    """End what an earlier scheduler left running: Meltano gently, then the rest. Return how many processes there were."""
+    """End what an earlier scheduler left running, Meltano gently, then the rest; return how many there were."""
     orphans = marked(mark)
     pids = {orphan.pid for orphan in orphans}
     for orphan in orphans:

@@ -1,7 +1,7 @@
 """What `meltano.yml` says: plugins, jobs, schedules, and the pipelines these make.
 
-The file is read directly, so that page, status and scheduler need no Meltano process for it. `include_paths` are followed
-as Meltano does (https://docs.meltano.com/concepts/project/#multiple-yaml-files).
+The file is read directly, so that page, status and scheduler need no Meltano process for it. `include_paths` are
+followed as Meltano does (https://docs.meltano.com/concepts/project/#multiple-yaml-files).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """漏单补救: read a range again, and compare what the source has with what the table has.
 
-The range is one of the stream's replication key. It is read under a state id of its own and without saving state, so the
-main pipeline's bookmark stays where it is.
+The range is one of the stream's replication key. It is read under a state id of its own and without saving state, so
+the main pipeline's bookmark stays where it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from meltano_ops import locks, processes
-from meltano_ops.checks import load_checks
 from meltano_ops.facts import redact
 from meltano_ops.launcher import project_mark, table_locks
 from meltano_ops.meltano import meltano_command
@@ -29,6 +28,7 @@ from meltano_ops.warehouse import Warehouse, WarehouseError
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
+    from zoneinfo import ZoneInfo
 
     from meltano_ops.settings import Settings
 
@@ -36,6 +36,7 @@ SUFFIX = "repair"
 KEYS_SHOWN = 100
 
 Key = tuple[str, ...]
+Span = tuple[datetime, datetime]
 
 
 @dataclass
@@ -105,7 +106,8 @@ def find_block(connection: sqlite3.Connection, project: Project, stream: str) ->
 def table_name(connection: sqlite3.Connection, block: Block, stream: str) -> str:
     """Return the table of a stream, as the target told it, else the stream's own name."""
     row = connection.execute(
-        "SELECT table_name FROM streams WHERE stream = ? AND pipeline LIKE ? AND table_name IS NOT NULL ORDER BY seen_at DESC",
+        """SELECT table_name FROM streams WHERE stream = ? AND pipeline LIKE ? AND table_name IS NOT NULL
+           ORDER BY seen_at DESC""",
         (stream, f"%{block.tap}-to-{block.target}%"),
     ).fetchone()
     return str(row[0]) if row else stream
@@ -184,19 +186,17 @@ def _later(value: str, reached: datetime) -> bool:
     return moment.tzinfo is not None and moment >= reached
 
 
-def read_table(
-    warehouse: Warehouse, table: str, source: SourceKeys, start: datetime, end: datetime, settings: Settings
-) -> set[Key]:
-    """Return the table's keys whose replication key is in [start, end), or all keys of the source that it has at all.
+def read_table(warehouse: Warehouse, table: str, source: SourceKeys, span: Span, zone: ZoneInfo) -> set[Key]:
+    """Return the table's keys whose replication key is in the range; all its keys where the stream has none.
 
     Raises:
         OpsError: The table cannot be read.
     """
-    names = [sa.column(name) for name in source.key]
+    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in source.key]
     query = sa.select(*names).select_from(sa.table(table))
     if source.replication_key:
-        column = sa.column(source.replication_key)
-        bounds = [moment.astimezone(settings.timezone).strftime("%Y-%m-%d %H:%M:%S") for moment in (start, end)]
+        column: sa.ColumnClause[Any] = sa.column(source.replication_key)
+        bounds = [moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") for moment in span]
         query = query.where(column >= bounds[0], column < bounds[1])
     text = str(query.compile(dialect=warehouse.url().get_dialect()(), compile_kwargs={"literal_binds": True}))
     try:
@@ -250,8 +250,8 @@ class Comparison:
 
     source: SourceKeys
     table: str
-    bounds: tuple[datetime, datetime]
-    settings: Settings
+    span: Span
+    zone: ZoneInfo
     warehouse: Warehouse
     difference: Difference
 
@@ -260,32 +260,30 @@ class Comparison:
         cls,
         settings: Settings,
         block: Block,
+        *,
         stream: str,
         table: str,
         environment: dict[str, str],
-        bounds: tuple[datetime, datetime],
-        database: str,
+        span: Span,
     ) -> Comparison:
         """Read the source's keys and the table's.
 
         Args:
             settings: The project.
-            block: The step that reads the stream.
+            block: The step that reads the stream, and whose loader knows the database.
             stream: The stream.
             table: Its table.
             environment: What makes the tap read the range.
-            bounds: Begin and end of the range.
-            database: The database's name in `checks.yml`; the step's own loader where it is not there.
+            span: Begin and end of the range.
         """
-        entry = load_checks(settings.root).databases.get(database) or {"loader": block.target}
-        warehouse = Warehouse(settings, database, entry)
-        source = read_source(settings, block, stream, environment, bounds[1])
-        keys = read_table(warehouse, table, source, *bounds, settings)
-        return cls(source, table, bounds, settings, warehouse, compare(source.rows, keys))
+        warehouse = Warehouse(settings, block.target, {"loader": block.target})
+        source = read_source(settings, block, stream, environment, span[1])
+        keys = read_table(warehouse, table, source, span, settings.timezone)
+        return cls(source, table, span, settings.timezone, warehouse, compare(source.rows, keys))
 
     def again(self) -> None:
         """Compare what the table has now with what the source had."""
-        keys = read_table(self.warehouse, self.table, self.source, *self.bounds, self.settings)
+        keys = read_table(self.warehouse, self.table, self.source, self.span, self.zone)
         self.difference = compare(self.source.rows, keys)
 
     def lines(self) -> list[str]:

@@ -1,8 +1,11 @@
+# Apprise's notifiers carry no types of their own.
+# mypy: disable-error-code="no-untyped-call,override,misc"
 """Group robots whose answer is read: 钉钉, 飞书 and 企业微信 answer HTTP 200 also when they refuse a message.
 
-Apprise (2.2.0) looks at the HTTP status only, so a refused message counts as sent there, and it encodes the 钉钉 signature
-twice, so that every signed message is refused. These notifiers take the place of its own for the three schemes; the
-addresses stay Apprise's (https://github.com/caronc/apprise/wiki). `?api_url=…` names another host, for a 专有钉钉 or a test.
+Apprise (2.2.0) looks at the HTTP status only, so a refused message counts as sent there, and it encodes the 钉钉
+signature twice, so that every signed message is refused. These notifiers take the place of its own for the three
+schemes; the addresses stay Apprise's (https://github.com/caronc/apprise/wiki). `?api_url=…` names another host, for a
+专有钉钉 or a test.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ DINGTALK_ERRORS = {
 
 
 def dingtalk_signature(timestamp: int, secret: str) -> str:
-    """Return the `sign` of a 钉钉 robot request, not yet URL-encoded: base64(HMAC-SHA256(secret, "timestamp\\nsecret")).
+    """Return the `sign` of a 钉钉 robot request, not URL-encoded: base64 of HMAC-SHA256 over timestamp, LF, secret.
 
     Args:
         timestamp: Milliseconds since 1970, within an hour of the server's clock.

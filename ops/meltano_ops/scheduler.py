@@ -1,7 +1,7 @@
 """The scheduler: runs the `schedules:` of `meltano.yml`, and the rounds of checks beside them.
 
-APScheduler keeps the times; what a run is, `launcher` knows. The times stand in `meltano.yml` only: the file is read again
-when it changes. What was missed while nothing ran is made up for once, not once per missed time.
+APScheduler keeps the times; what a run is, `launcher` knows. The times stand in `meltano.yml` only: the file is read
+again when it changes. What was missed while nothing ran is made up for once, not once per missed time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped] # ships no types
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
 from meltano_ops import locks, processes, store
 from meltano_ops.collect import collect
@@ -44,11 +44,12 @@ class Scheduler:
 
     Args:
         settings: The project.
+        stop: Set by a signal handler; running pipelines then get SIGTERM and their time to finish the batch.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
-        self._stop = threading.Event()
+        self._stop = stop
         self._project: Project = load_project(settings.root, settings.environment)
         self._read_at = 0.0
         self._round = threading.Lock()
@@ -60,12 +61,8 @@ class Scheduler:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
-    def stop(self) -> None:
-        """Begin to stop: running pipelines get SIGTERM and their time to finish the batch. Safe in a signal handler."""
-        self._stop.set()
-
     def run(self) -> None:
-        """Run until `stop` is called, and until everything that was started has ended.
+        """Run until `stop` is set, and until everything that was started has ended.
 
         Raises:
             OpsError: Another scheduler of this project is running, or `meltano.yml` has a mistake.

@@ -1,8 +1,8 @@
 """The facts' file `ops.db`: its tables, and how it is opened.
 
-All instants are whole seconds since 1970 (UTC) in columns that end in `_at`; `local()` and `local_day()` turn them to text
-in the project's zone wherever a query runs through `connect`. A `pipeline` is Meltano's state id (`prod:tap-a-to-target-b`),
-a `destination` its environment and target (`prod:target-b`).
+All instants are whole seconds since 1970 (UTC) in columns that end in `_at`; `local()` and `local_day()` turn them to
+text in the project's zone wherever a query runs through `connect`. A `pipeline` is Meltano's state id
+(`prod:tap-a-to-target-b`), a `destination` its environment and target (`prod:target-b`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE INDEX IF NOT EXISTS runs_by_pipeline ON runs (pipeline, started_at);
 CREATE INDEX IF NOT EXISTS runs_by_start ON runs (started_at);
 
--- When a run last said something: known before its row, and by the run id alone, for Meltano's own lines name no pipeline.
+-- When a run last said something: known before its row, and by the run id alone (Meltano's own lines name no pipeline).
 CREATE TABLE IF NOT EXISTS run_logs (run_id TEXT PRIMARY KEY, last_log_at INTEGER NOT NULL) WITHOUT ROWID;
 
 -- What METRIC lines say, summed per run: a counter's total, a timer's seconds, a gauge's last value.
@@ -156,14 +156,14 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_by_time ON deliveries (sent_at);
 
--- One row per pipeline: its last run, its last success, its schedule, how far it is covered. Bare columns beside max() are
--- those of the row with the maximum (https://www.sqlite.org/lang_select.html#bareagg).
+-- One row per pipeline: its last run, its last success, its schedule, how far it is covered. Bare columns beside max()
+-- are those of the row with the maximum (https://www.sqlite.org/lang_select.html#bareagg).
 CREATE VIEW IF NOT EXISTS pipelines AS
 WITH names AS (
     SELECT pipeline FROM runs UNION SELECT pipeline FROM schedules
 ), last AS (
-    SELECT pipeline, max(started_at) AS started_at, run_id, state, ended_at, heartbeat_at, error, triggered_by, rows_read,
-           rows_loaded, quarantined
+    SELECT pipeline, max(started_at) AS started_at, run_id, state, ended_at, heartbeat_at, error, triggered_by,
+           rows_read, rows_loaded, quarantined
     FROM runs GROUP BY pipeline
 ), success AS (
     SELECT pipeline, max(started_at) AS started_at, ended_at FROM runs WHERE state = 'SUCCESS' GROUP BY pipeline
@@ -193,7 +193,7 @@ class _Median:
     def __init__(self) -> None:
         self.values: list[float] = []
 
-    def step(self, value: float | None) -> None:
+    def step(self, value: float | None, /) -> None:
         if value is not None:
             self.values.append(value)
 
@@ -224,7 +224,7 @@ def connect(path: Path, zone: ZoneInfo, *, read_only: bool = False) -> sqlite3.C
     connection.row_factory = sqlite3.Row
     connection.create_function("local", 1, lambda at: local_text(at, zone), deterministic=True)
     connection.create_function("local_day", 1, lambda at: local_text(at, zone, "%Y-%m-%d"), deterministic=True)
-    connection.create_aggregate("median", 1, _Median)
+    connection.create_aggregate("median", 1, _Median)  # type: ignore[arg-type] # typeshed knows integers only
     if not read_only and connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};")
@@ -256,7 +256,8 @@ def forget(connection: sqlite3.Connection, before_at: int) -> int:
         """DELETE FROM runs WHERE started_at < :before AND state <> 'RUNNING'
            AND id NOT IN (SELECT max(id) FROM runs GROUP BY pipeline)""",
         "DELETE FROM run_logs WHERE last_log_at < :before AND run_id NOT IN (SELECT run_id FROM runs)",
-        "DELETE FROM launches WHERE started_at < :before AND id NOT IN (SELECT max(id) FROM launches GROUP BY schedule)",
+        """DELETE FROM launches WHERE started_at < :before
+           AND id NOT IN (SELECT max(id) FROM launches GROUP BY schedule)""",
         """DELETE FROM check_history WHERE checked_at < :before
            AND id NOT IN (SELECT max(id) FROM check_history GROUP BY name)""",
         "DELETE FROM problems WHERE recovered_at < :before",

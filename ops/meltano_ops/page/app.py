@@ -9,6 +9,7 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import datetime
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -27,7 +28,7 @@ from meltano_ops.project import load_project
 from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -41,7 +42,9 @@ WINDOWS_SHOWN = 12
 STALE_CHECK_SECONDS = 900
 _SECURITY = {
     # No script runs here, and nothing is loaded from elsewhere.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -85,6 +88,9 @@ class Page:
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("meltano_ops.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
+
+        style = resources.files("meltano_ops.page") / "templates" / "style.css"
+        self._stylesheet = style.read_text(encoding="utf-8")
 
     def app(self, *, loopback_only: bool) -> Starlette:
         """Return the ASGI application.
@@ -138,7 +144,7 @@ class Page:
                 "stale_seconds": STALE_CHECK_SECONDS,
                 "box_height": flow.BOX_HEIGHT,
             }
-        return self._answer(request, "home.html", now, **context)
+        return self._answer(request, "home.html", context)
 
     def _rows(self, request: Request) -> Response:
         name = request.path_params["view"]
@@ -147,7 +153,7 @@ class Page:
             raise HTTPException(404)
         with self._open() as connection:
             found = rows.read_rows(connection, view, request.query_params, self._settings.timezone)
-        return self._answer(request, "rows.html", time.time(), found=found, name=name, count_limit=rows.COUNT_LIMIT)
+        return self._answer(request, "rows.html", {"found": found, "name": name, "count_limit": rows.COUNT_LIMIT})
 
     def _run(self, request: Request) -> Response:
         run_id = request.path_params["run_id"]
@@ -156,6 +162,7 @@ class Page:
             if not runs:
                 raise HTTPException(404)
             context = {
+                "run_id": run_id,
                 "runs": runs,
                 "errors": connection.execute("SELECT * FROM errors WHERE run_id = ? ORDER BY id", (run_id,)).fetchall(),
                 "windows": connection.execute(
@@ -166,7 +173,7 @@ class Page:
                     (run_id,),
                 ).fetchall(),
             }
-        return self._answer(request, "run.html", time.time(), run_id=run_id, **context)
+        return self._answer(request, "run.html", context)
 
     def _check(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -177,18 +184,17 @@ class Page:
             history = connection.execute(
                 "SELECT * FROM check_history WHERE name = ? ORDER BY id DESC LIMIT 50", (name,)
             ).fetchall()
-        return self._answer(request, "check.html", time.time(), check=check, history=history)
+        return self._answer(request, "check.html", {"check": check, "history": history})
 
     def _style(self, _request: Request) -> Response:
-        source, _, _ = self._templates.get_loader().get_source(self._templates, "style.css")
-        return Response(source, media_type="text/css", headers={**_SECURITY, "Cache-Control": "max-age=3600"})
+        return Response(self._stylesheet, media_type="text/css", headers={**_SECURITY, "Cache-Control": "max-age=3600"})
 
     def _mistake(self, request: Request, error: Exception) -> Response:
-        return self._answer(request, "mistake.html", time.time(), status_code=503, message=str(error))
+        return self._answer(request, "mistake.html", {"message": str(error)}, 503)
 
     def _answer(
-        self, request: Request, template: str, now: float, *, status_code: int = 200, **context: Any
-    ) -> Response:  # noqa: ANN401 - whatever the template shows
+        self, request: Request, template: str, context: Mapping[str, object], status_code: int = 200
+    ) -> Response:
         asked = request.query_params.get("lang")
         language = asked if asked in {"zh", "en"} else request.cookies.get("lang", "zh")
         zone = self._settings.timezone
@@ -213,7 +219,7 @@ class Page:
             other_language=f"?{urlencode({**query, 'lang': other})}",
             project=self._settings.root.name,
             zone=str(zone),
-            now=now,
+            now=time.time(),
             **context,
         )
         response = HTMLResponse(html, status_code, headers=_SECURITY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from meltano_ops.project import split_pipeline
@@ -74,7 +75,7 @@ def layout(blocks: Iterable[Block], tables: dict[str, list[str]]) -> Drawing:
         path = [("tap", block.tap), *(("mapper", name) for name in block.mappings), ("target", block.target)]
         for kind, name in path:
             columns[kind][name] = None
-        edges |= dict.fromkeys(zip(path, path[1:], strict=False))
+        edges |= dict.fromkeys(pairwise(path))
         names = tables.get(block.target, [])
         shown = names[:TABLES_PER_TARGET] + (
             [f"… +{len(names) - TABLES_PER_TARGET}"] if len(names) > TABLES_PER_TARGET else []
@@ -86,15 +87,18 @@ def layout(blocks: Iterable[Block], tables: dict[str, list[str]]) -> Drawing:
 
 
 def _place(columns: dict[str, list[str]], edges: list[tuple[tuple[str, str], tuple[str, str]]]) -> Drawing:
-    rows = max((len(names) for names in columns.values()), default=0)
-    height = rows * ROW_HEIGHT
+    # Mappers have the top rows to themselves, so that a line that goes past them does not look as if it went through.
+    above = len(columns.get("mapper", ()))
+    rows = max((len(names) for kind, names in columns.items() if kind != "mapper"), default=0)
+    height = (above + rows) * ROW_HEIGHT
     boxes: dict[tuple[str, str], Box] = {}
     x = 1.0
     for kind, names in columns.items():
         width = max(_text_width(name) for name in names) + _PADDING
-        top = (height - len(names) * ROW_HEIGHT) / 2 + (ROW_HEIGHT - BOX_HEIGHT) / 2
+        first_row = 0 if kind == "mapper" else above + (rows - len(names)) / 2
         for number, name in enumerate(names):
-            boxes[kind, name] = Box(kind, name, x, top + number * ROW_HEIGHT, width)
+            y = (first_row + number) * ROW_HEIGHT + (ROW_HEIGHT - BOX_HEIGHT) / 2
+            boxes[kind, name] = Box(kind, name, x, y, width)
         x += width + COLUMN_GAP
     lines = tuple(_line(boxes[source], boxes[target]) for source, target in edges)
     return Drawing(tuple(boxes.values()), lines, max(x - COLUMN_GAP + 1, 0), height)

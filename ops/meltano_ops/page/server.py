@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import sqlite3
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from meltano_ops.page.app import LOOPBACK, Page
 from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
+    import threading
+
     from meltano_ops.settings import Settings
 
 COLLECT_SECONDS = 20
