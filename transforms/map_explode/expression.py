@@ -267,6 +267,11 @@ class Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]  # its 
                 return None
             raise
 
+    def _eval_comprehension(self, node: Any) -> Any:  # noqa: ANN401 - any kind of comprehension, any value
+        if self._eval(node.generators[0].iter) is None:
+            return None
+        return super()._eval_comprehension(node)
+
     def _eval_joinedstr(self, node: ast.JoinedStr) -> str | None:
         parts = [functions.text(self._eval(each)) for each in node.values]
         if any(part is None for part in parts):

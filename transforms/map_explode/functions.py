@@ -133,9 +133,11 @@ def mask_phone(value: object) -> str | None:
     number = text(value)
     if number is None:
         return None
+    places = [i for i, sign in enumerate(number) if sign not in _PHONE_SEPARATORS]
     country = _COUNTRY_CODE.match(number)
-    start = country.end() if country else 0
-    places = [i for i, sign in enumerate(number) if i >= start and sign not in _PHONE_SEPARATORS]
+    if country:
+        national = [i for i in places if i >= country.end()]
+        places = national if len(national) >= _MOBILE_DIGITS else places
     if len(places) >= _MOBILE_DIGITS:
         hidden = places[_PHONE_HEAD:-_PHONE_TAIL]
     else:

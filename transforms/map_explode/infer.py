@@ -101,7 +101,7 @@ _METHODS: dict[str, Schema] = {
         BOOLEAN,
     ),
     **dict.fromkeys(["count", "find", "index", "rfind", "rindex", "toordinal", "weekday", "isoweekday"], INTEGER),
-    **dict.fromkeys(["split", "rsplit", "splitlines"], {"type": "array", "items": STRING}),
+    **dict.fromkeys(["split", "rsplit", "splitlines"], _STRINGS),
     **dict.fromkeys(["quantize", "total_seconds", "timestamp"], NUMBER),
     **dict.fromkeys(
         ["now", "utcnow", "fromtimestamp", "utcfromtimestamp", "astimezone", "combine", "strptime"], DATE_TIME
@@ -164,7 +164,7 @@ def _subscript(node: ast.Subscript, scope: _Scope) -> Schema:
     holder = result(node.value, scope)
     kinds = schemas.types(holder) - {"null"}
     if isinstance(node.slice, ast.Slice) or kinds == {"string"}:
-        return holder if kinds == {"array"} else STRING if kinds == {"string"} else UNKNOWN
+        return {"type": "array"} if kinds == {"array"} else STRING if kinds == {"string"} else UNKNOWN
     if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
         return _field(holder, node.slice.value)
     return schemas.resolve(holder.get("items"), holder) if kinds == {"array"} else UNKNOWN
@@ -221,7 +221,11 @@ def _binary(node: ast.BinOp, scope: _Scope) -> Schema:
 
 
 def _unary(node: ast.UnaryOp, scope: _Scope) -> Schema:
-    return BOOLEAN if isinstance(node.op, ast.Not) else result(node.operand, scope)
+    if isinstance(node.op, ast.Not):
+        return BOOLEAN
+    kinds = schemas.types(result(node.operand, scope)) - {"null"}
+    # The type alone: limits of the operand are not those of its opposite.
+    return {"type": next(iter(kinds))} if len(kinds) == 1 else UNKNOWN
 
 
 _RULES: dict[type[ast.expr], Callable[[Any, _Scope], Schema]] = {

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from singer_sdk import InlineMapper
 from singer_sdk import singerlib as singer
 from singer_sdk import typing as th
-from singer_sdk.exceptions import FatalSyncError, MappingError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import FatalSyncError, MapExpressionError, MappingError, RecordsWithoutSchemaException
 from singer_sdk.singerlib.exceptions import SingerError
 
 from map_explode.messages import LineReader, LineWriter
@@ -20,7 +20,6 @@ from map_explode.pipeline import Pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from singer_sdk.exceptions import MapExpressionError
     from singer_sdk.plugin_base import _ConfigInput
 
     from map_explode.pipeline import Output
@@ -136,11 +135,14 @@ class MapExplode(InlineMapper):
         version = message_dict.get("version")
         extracted = message_dict.get("time_extracted")
         time_extracted = None if extracted is None else dt.datetime.fromisoformat(extracted)
-        for output in self._outputs_of(message_dict["stream"]):
-            for row in output.records(record):
-                yield singer.RecordMessage(
-                    stream=output.name, record=row, version=version, time_extracted=time_extracted
-                )
+        try:
+            for output in self._outputs_of(message_dict["stream"]):
+                for row in output.records(record):
+                    yield singer.RecordMessage(
+                        stream=output.name, record=row, version=version, time_extracted=time_extracted
+                    )
+        except MapExpressionError as error:
+            raise MapExpressionError(f"{error} (input line {self.message_reader.line_number})") from None
 
     def map_state_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
         """Return the STATE message as it is."""
