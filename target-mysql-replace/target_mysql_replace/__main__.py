@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from target_mysql_replace.target import TargetMySQLReplace
+
+TargetMySQLReplace.cli()

@@ -1,0 +1,318 @@
+"""How one JSON value is written for a column. Pure: values in, text out, or :class:`Unstorable`.
+
+MySQL silently rounds fractional seconds, drops the digits a FLOAT cannot hold, strips spaces from CHAR and turns numbers
+inside a native JSON column into doubles. Whatever the server would change without an error is refused here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import math
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import types as sqltypes
+from sqlalchemy.dialects import mysql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.types import TypeEngine
+
+#: Stands for SQL NULL among the texts of a row. A lone surrogate cannot occur in data: UTF-8 cannot carry it.
+NULL = "\ud800"
+
+
+class Unstorable(ValueError):  # noqa: N818 what the value is, not what went wrong
+    """A value the column cannot hold exactly. The message never contains the value."""
+
+
+class Number(str):
+    """The digits of a JSON number with a fraction or an exponent, exactly as they were written."""
+
+    __slots__ = ()
+
+
+class Family(enum.Enum):
+    """What kind of text a column takes."""
+
+    TEXT = enum.auto()
+    INTEGER = enum.auto()
+    DECIMAL = enum.auto()
+    FLOAT = enum.auto()
+    DATETIME = enum.auto()
+    DATE = enum.auto()
+    TIME = enum.auto()
+    JSON = enum.auto()
+
+
+#: Families whose texts are numbers and need no quotes in SQL.
+NUMERIC = frozenset({Family.INTEGER, Family.DECIMAL, Family.FLOAT})
+
+
+def family_of(sql_type: TypeEngine[Any]) -> Family:
+    """Return what kind of text a column of this type takes."""
+    for kind, family in _FAMILIES:
+        if isinstance(sql_type, kind):
+            return family
+    return Family.TEXT
+
+
+_FAMILIES: tuple[tuple[type[Any] | tuple[type[Any], ...], Family], ...] = (
+    (sqltypes.JSON, Family.JSON),
+    ((sqltypes.Integer, sqltypes.Boolean), Family.INTEGER),
+    (sqltypes.Float, Family.FLOAT),
+    (sqltypes.Numeric, Family.DECIMAL),
+    ((sqltypes.DateTime, mysql.TIMESTAMP), Family.DATETIME),
+    (sqltypes.Date, Family.DATE),
+    (sqltypes.Time, Family.TIME),
+)
+
+_STAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?)?(?: ?(?:([Zz])|([+-]\d\d):?(\d\d)?))?", re.ASCII
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"(\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:([Zz])|([+-]\d\d):?(\d\d)?)?", re.ASCII)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_ZERO_TIME = re.compile(r"00:00:00(\.0*)?", re.ASCII)
+#: Numbers a double may not hold: 16 digits and more, or an exponent.
+_LONG_NUMBER = re.compile(rb"\d[\d.]{15,}|\d[eE][+-]?\d")
+_MICROSECONDS = 6
+
+
+def parse_offset(text: str) -> datetime.timezone:
+    """Return the zone of an offset such as ``+08:00``."""
+    sign = -1 if text[0] == "-" else 1
+    return datetime.timezone(sign * datetime.timedelta(hours=int(text[1:3]), minutes=int(text[4:6])))
+
+
+def wall_clock(text: str, zone: datetime.timezone) -> str:
+    """Return a date-time as ``YYYY-MM-DD HH:MM:SS[.ffffff]`` on the wall clock of ``zone``.
+
+    Args:
+        text: RFC 3339; also without seconds, without an offset (then it is a wall clock already) or a date alone.
+        zone: the zone DATETIME columns are kept in.
+
+    Raises:
+        Unstorable: no date-time, a leap second, ``24:00``, finer than a microsecond, or outside the years 1 to 9999.
+    """
+    match = _STAMP.fullmatch(text)
+    if match is None:
+        raise Unstorable("is not a date-time")
+    day, clock, seconds, fraction, utc, hours, minutes = match.groups()
+    plain = f"{day} {clock or '00:00'}:{seconds or '00'}{_fraction(fraction)}"
+    try:
+        moment = datetime.datetime.fromisoformat(plain)
+    except ValueError:
+        raise Unstorable("is not a date-time MySQL can hold") from None
+    if utc is None and hours is None:
+        return plain
+    moment = moment.replace(tzinfo=_zone(utc, hours, minutes))
+    try:
+        local = moment.astimezone(zone)
+    except OverflowError:
+        raise Unstorable("is outside the years 1 to 9999 in the target's time zone") from None
+    return local.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds" if fraction else "seconds")
+
+
+def calendar_date(text: str, zone: datetime.timezone) -> str:
+    """Return a date as ``YYYY-MM-DD``; a date-time counts where it is midnight in ``zone``."""
+    if _DATE.fullmatch(text):
+        try:
+            datetime.date.fromisoformat(text)
+        except ValueError:
+            raise Unstorable("is not a date MySQL can hold") from None
+        return text
+    day, clock = wall_clock(text, zone).split(" ")
+    if not _ZERO_TIME.fullmatch(clock):
+        raise Unstorable("has a time of day, the column holds dates")
+    return day
+
+
+def time_of_day(text: str, zone: datetime.timezone) -> str:
+    """Return a time as ``HH:MM:SS[.ffffff]``; one with an offset is moved to ``zone``."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise Unstorable("is not a time of day")
+    clock, seconds, fraction, utc, hours, minutes = match.groups()
+    plain = f"{clock}:{seconds or '00'}{_fraction(fraction)}"
+    try:
+        # A day in the middle of the calendar, so that moving to another zone cannot leave it.
+        moment = datetime.datetime.fromisoformat(f"2000-01-15 {plain}")
+    except ValueError:
+        raise Unstorable("is not a time of day") from None
+    if utc is None and hours is None:
+        return plain
+    local = moment.replace(tzinfo=_zone(utc, hours, minutes)).astimezone(zone)
+    return local.time().isoformat(timespec="microseconds" if fraction else "seconds")
+
+
+def _zone(utc: str | None, hours: str, minutes: str | None) -> datetime.timezone:
+    if utc:
+        return datetime.timezone.utc
+    try:
+        return parse_offset(f"{hours}:{minutes or '00'}")
+    except ValueError:
+        raise Unstorable("has an offset that does not exist") from None
+
+
+def _fraction(digits: str | None) -> str:
+    if not digits:
+        return ""
+    if digits[_MICROSECONDS:].strip("0"):
+        raise Unstorable("is finer than a microsecond")
+    return "." + digits[:_MICROSECONDS].ljust(_MICROSECONDS, "0")
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def json_text(raw: bytes) -> str:
+    r"""Return JSON without whitespace and without needless escapes (``\u4e2d`` → 中), every number as it was written."""
+    if b"\\" in raw:
+        raw = _ENCODER.encode(_DECODER.decode(raw))
+    else:
+        raw = msgspec.json.format(raw, indent=-1)
+    return raw.decode()
+
+
+def dump_json(value: Any) -> bytes:  # noqa: ANN401 any JSON value
+    """Return a JSON value as text in UTF-8; decimals keep their digits."""
+    return _ENCODER.encode(value)
+
+
+def json_in_doubles(text: str) -> None:
+    """Check that a native JSON column, which keeps numbers as 64-bit integers or doubles, would not change a number.
+
+    Raises:
+        Unstorable: a number would lose digits.
+    """
+    if _LONG_NUMBER.search(text.encode()):
+        _check_doubles(_DECODER.decode(text))
+
+
+def _check_doubles(value: Any) -> None:  # noqa: ANN401 any JSON value
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for element in value:
+            _check_doubles(element)
+    elif isinstance(value, Decimal) or (isinstance(value, int) and not -(2**63) <= value < 2**64):
+        _check_float(str(value), float)
+
+
+def _check_float(text: str, convert: Callable[[str], float]) -> None:
+    number = convert(text)
+    if not math.isfinite(number) or Decimal(repr(number)) != Decimal(text):
+        raise Unstorable("has more digits than a floating-point column holds")
+
+
+def integral(text: str) -> str:
+    """Return a number as an integer where it is one (``5.0`` → ``5``, ``1e2`` → ``100``), else as it was."""
+    number = Decimal(text)
+    if abs(number.adjusted()) < 100 and number == number.to_integral_value():  # noqa: PLR2004 DECIMAL ends at 65 digits
+        return str(int(number))
+    return text
+
+
+def scalar_text(value: Any) -> str:  # noqa: ANN401 any JSON value
+    """Return the text of any JSON value for a text column: strings as they are, the rest as JSON."""
+    if isinstance(value, str):
+        return str(value)
+    return dump_json(value).decode()
+
+
+def to_text(value: Any, family: Family, zone: datetime.timezone) -> str:  # noqa: ANN401, PLR0911 one return a family
+    """Return what to write for ``value`` into a column of ``family``.
+
+    This is the general way, for any value; :mod:`target_mysql_replace.encode` has quick ones for the usual pairs of
+    schema and column and is held against this one by tests.
+
+    Args:
+        value: a JSON value as Python has it; numbers with a fraction as Decimal.
+        family: the column's.
+        zone: the zone DATETIME columns are kept in.
+
+    Raises:
+        Unstorable: the column cannot hold the value exactly.
+    """
+    if value is None:
+        return NULL
+    if family is Family.JSON:
+        return dump_json(value).decode()
+    if family in NUMERIC:
+        return _number_text(value, family)
+    if family is Family.TEXT:
+        return scalar_text(value)
+    if not isinstance(value, str):
+        raise Unstorable(f"is not a {family.name.lower()}")
+    if family is Family.DATETIME:
+        return wall_clock(value, zone)
+    return calendar_date(value, zone) if family is Family.DATE else time_of_day(value, zone)
+
+
+def _number_text(value: Any, family: Family) -> str:  # noqa: ANN401 any JSON value
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, (int, Decimal)):
+        text = str(value)
+    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+        text = value
+    else:
+        raise Unstorable("is not a number")
+    return integral(text) if family is Family.INTEGER else text
+
+
+def silent_check(sql_type: TypeEngine[Any], *, native_json: bool, padded: bool) -> Callable[[str], None] | None:
+    """Return a check for what the server would change in a column of this type without an error or a warning.
+
+    Args:
+        sql_type: the column's type.
+        native_json: whether JSON columns keep numbers as doubles (MySQL) or as text (MariaDB).
+        padded: whether the column compares text without regard to trailing spaces and is part of the key.
+
+    Returns:
+        A function that raises :class:`Unstorable`, or None where the server refuses by itself whatever does not fit.
+    """
+    if isinstance(sql_type, (mysql.DATETIME, mysql.TIMESTAMP, mysql.TIME)) and (sql_type.fsp or 0) < _MICROSECONDS:
+        return _check_fraction(sql_type.fsp or 0)
+    if isinstance(sql_type, mysql.DOUBLE):
+        return lambda text: _check_float(text, float)
+    if isinstance(sql_type, sqltypes.Float):
+        return lambda text: _check_float(text, _single)
+    if isinstance(sql_type, sqltypes.Integer):
+        return _check_integer
+    if isinstance(sql_type, sqltypes.CHAR) or padded:
+        return _check_no_trailing_space
+    if isinstance(sql_type, sqltypes.JSON) and native_json:
+        return json_in_doubles
+    return None
+
+
+def _check_fraction(digits: int) -> Callable[[str], None]:
+    def check(text: str) -> None:
+        _, _, fraction = text.partition(".")
+        if fraction[digits:].strip("0"):
+            raise Unstorable("has more digits after the second than the column keeps")
+
+    return check
+
+
+def _check_integer(text: str) -> None:
+    if not text.lstrip("-").isdigit():
+        raise Unstorable("is not a whole number, the column holds integers")
+
+
+def _check_no_trailing_space(text: str) -> None:
+    if text.endswith(" "):
+        raise Unstorable("ends with a space, which this column does not keep apart")
+
+
+def _single(text: str) -> float:
+    """The number a FLOAT column would give back: six digits are all MySQL prints of it."""
+    number = float(text)
+    return float(f"{number:.6g}")

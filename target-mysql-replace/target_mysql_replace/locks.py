@@ -1,0 +1,84 @@
+"""One writer a table at a time: GET_LOCK for the length of a flush."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from target_mysql_replace.errors import OperatorError, server_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_mysql_replace.session import Session
+
+_LOGGER = logging.getLogger("target-mysql-replace")
+#: Seconds between two lines of a writer that waits, and until it gives up.
+SAY_SECONDS, GIVE_UP_SECONDS = 15, 900
+#: No such function: some distributed engines have no GET_LOCK.
+_NO_FUNCTION = (1305, 1128)
+
+
+def lock_name(database: str, table: str) -> str:
+    """Return the lock's name: server-wide, so with the database in it, and at most 64 characters."""
+    digest = hashlib.sha256(f"{database}\x00{table}".encode()).hexdigest()[:32]
+    return f"target-mysql-replace:{digest}"
+
+
+@contextmanager
+def table_locks(session: Session, tables: Iterable[tuple[str | None, str]]) -> Iterator[None]:
+    """Hold the locks of the tables; a lost connection frees them by itself.
+
+    Always taken in the same order, so that two writers cannot wait for each other.
+
+    Args:
+        session: whose locks they are.
+        tables: database (None is the connection's own) and name of each table.
+
+    Raises:
+        OperatorError: another writer held a table for 15 minutes.
+    """
+    own = str(session.rows("SELECT DATABASE()")[0][0])
+    names = {lock_name(database or own, table): table for database, table in tables}
+    held = []
+    try:
+        for name in sorted(names):
+            if not _take(session, name, names[name]):
+                break
+            held.append(name)
+        session.driver.rollback()
+        yield
+    finally:
+        if session.driver.open:
+            for name in held:
+                session.rows("SELECT RELEASE_LOCK(%s)", (name,))
+
+
+def _take(session: Session, name: str, table: str) -> bool:
+    """Take one lock, however long it takes; False where the server has no locks."""
+    started = time.monotonic()
+    try:
+        free = session.rows("SELECT GET_LOCK(%s, 0)", (name,))[0][0]
+    except Exception as error:
+        found = server_error(error)
+        if found is None or found[0] not in _NO_FUNCTION:
+            raise
+        return False
+    while not free:
+        waited = time.monotonic() - started
+        if waited > GIVE_UP_SECONDS:
+            raise OperatorError(
+                f"Another writer has held table '{table}' for {int(waited)} s. Let it end (SHOW PROCESSLIST), then run again."
+            )
+        holder = session.rows("SELECT IS_USED_LOCK(%s)", (name,))[0][0]
+        _LOGGER.info(
+            "Waiting for another writer of table '%s' (connection %s of the server), %d s so far.",
+            table,
+            holder,
+            waited,
+        )
+        free = session.rows("SELECT GET_LOCK(%s, %s)", (name, SAY_SECONDS))[0][0]
+    return True

@@ -1,0 +1,71 @@
+"""Names of tables and columns. Pure.
+
+A name arrives unchanged wherever MySQL allows it (Chinese, reserved words, capitals, spaces, 64 characters). What MySQL
+cannot take is replaced, and a short hash of the full name keeps two different names apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+#: Longest identifier, in characters.
+LONGEST_NAME = 64
+_HASH_LENGTH = 8
+#: NUL and characters beyond the Basic Multilingual Plane are not permitted, quoted or not
+#: (MySQL Reference Manual, "Schema Object Names").
+_FORBIDDEN = re.compile("[\x00\U00010000-\U0010ffff\ud800-\udfff]")
+
+
+def quote(name: str) -> str:
+    """Return ``name`` as a quoted identifier."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """Return ``text`` as a literal (backslashes are ordinary characters in the target's sessions)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return ``name`` as MySQL can take it: at most 64 characters, none forbidden, no space at the end, not empty."""
+    allowed = _FORBIDDEN.sub("_", name).rstrip(" \t\r\n\f\v\u3000")
+    if allowed == name and 0 < len(name) <= LONGEST_NAME:
+        return name
+    return with_hash(allowed, name)
+
+
+def with_hash(stem: str, name: str) -> str:
+    """Return ``stem``, cut where needed, with a hash of ``name`` behind it."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
+    return f"{stem[: LONGEST_NAME - _HASH_LENGTH - 1]}_{digest}"
+
+
+def column_names(properties: Iterable[str], existing: Collection[str] = ()) -> dict[str, str]:
+    """Return the column of each property.
+
+    MySQL compares column names without regard to case: of two properties that differ only in case the first (or the one
+    the table already has, letter by letter) keeps the name, the other gets a hash.
+
+    Args:
+        properties: the stream's property names, in order.
+        existing: names of the columns the table has.
+    """
+    properties = list(properties)
+    plain = {name: identifier(name) for name in properties}
+    present = set(existing)
+    present_folded = {name.casefold(): name for name in existing}
+    owners: dict[str, str] = {}
+    for name in sorted(properties, key=lambda name: plain[name] not in present):
+        owners.setdefault(plain[name].casefold(), name)
+    chosen: dict[str, str] = {}
+    for name in properties:
+        column = plain[name]
+        if owners[column.casefold()] != name:
+            column = with_hash(column, name)
+        chosen[name] = present_folded.get(column.casefold(), column)
+    return chosen

@@ -1,0 +1,73 @@
+"""What a stream's records are written to: a table and its columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from target_mysql_replace.column_types import Property, Shape
+from target_mysql_replace.convert import Family, family_of
+from target_mysql_replace.names import quote
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+
+@dataclasses.dataclass
+class Column:
+    """A column and the property it comes from.
+
+    Attributes:
+        name: the column's name in the table.
+        source: the property's name in the records.
+        prop: what the schema says about the property.
+        sql_type: the column's type as the table has it.
+        key: whether it is part of the stream's key.
+    """
+
+    name: str
+    source: str
+    prop: Property
+    sql_type: TypeEngine[Any]
+    key: bool = False
+
+    @property
+    def family(self) -> Family:
+        """What kind of text the column takes; a text column of an array or an object takes JSON (MariaDB has no other)."""
+        family = family_of(self.sql_type)
+        return Family.JSON if family is Family.TEXT and self.prop.shape is Shape.JSON else family
+
+
+@dataclasses.dataclass
+class Table:
+    """A table as one SCHEMA message needs it.
+
+    Attributes:
+        name: the table's name.
+        database: the database it is in; None is the connection's own.
+        columns: the columns that are written, in the order of the schema.
+    """
+
+    name: str
+    database: str | None
+    columns: list[Column]
+
+    @property
+    def quoted(self) -> str:
+        """The name as SQL takes it."""
+        return quote(self.name) if self.database is None else f"{quote(self.database)}.{quote(self.name)}"
+
+    @property
+    def keyed(self) -> bool:
+        """Whether rows are replaced by key; a table without a key is appended to."""
+        return any(column.key for column in self.columns)
+
+    @property
+    def keys(self) -> list[int]:
+        """Positions of the key columns among :attr:`columns`."""
+        return [position for position, column in enumerate(self.columns) if column.key]
+
+    @property
+    def column_list(self) -> str:
+        """The columns in parentheses, quoted."""
+        return "(" + ", ".join(quote(column.name) for column in self.columns) + ")"

@@ -1,0 +1,370 @@
+"""The target: Singer messages in, batches and STATE out.
+
+What is overridden of the Singer SDK, and why:
+
+- ``message_reader_class``: records stay JSON until they are decoded into their type (the SDK's per-record path takes a
+  dictionary through ten steps, 274 µs a record; most of it validation).
+- ``_process_record_message``: a record without stream maps goes to its sink as it is. One with maps, flattening or record
+  metadata takes the SDK's own steps and then goes on as JSON, so there is one way to validate, convert and store.
+- ``_process_schema_message``: what a stream has open is handed over before its new SCHEMA counts; a repeated one is nothing.
+- ``_process_state_message``, ``process_endofpipe``: a STATE is passed on when everything before it is committed, not only
+  at the end or after five minutes.
+- ``_handle_termination``: a signal ends the reading; what was read is written, its STATE passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+import time
+import traceback
+import uuid
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+
+import click
+import msgspec
+import pymysql
+import simplejson
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException, SingerSDKError
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.sql import SQLTarget
+
+from target_mysql_replace.connector import MySQLConnector
+from target_mysql_replace.convert import dump_json, parse_offset
+from target_mysql_replace.encode import BadRecord, load_json
+from target_mysql_replace.errors import OperatorError
+from target_mysql_replace.loader import Loader, LoaderFailed
+from target_mysql_replace.locks import table_locks
+from target_mysql_replace.prepare import finish_overwrite
+from target_mysql_replace.prune import Pruner, read_rules
+from target_mysql_replace.reader import MessageReader
+from target_mysql_replace.redact import redact, secrets_of
+from target_mysql_replace.replay import replay
+from target_mysql_replace.settings import SETTINGS
+from target_mysql_replace.sink import MySQLSink
+from target_mysql_replace.state import StateGate
+from target_mysql_replace.store import BatchStore, Rules
+from target_mysql_replace.versions import activate_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_mysql_replace.batch import Batch
+    from target_mysql_replace.session import Session
+
+#: All open batches together may take as much memory as this many full ones.
+_OPEN_BATCHES = 4
+#: Python gives up its lock at most this many seconds after another thread asked for it. The writing thread asks only when
+#: an answer of the server is there, and the default of 5 ms would let the server wait for each one.
+_SWITCH_SECONDS = 0.0005
+
+
+class TargetMySQLReplace(SQLTarget):
+    """Loads Singer streams into MySQL, MariaDB and compatible servers: by REPLACE, exactly, and fast."""
+
+    name = "target-mysql-replace"
+    package_name = "target-mysql-replace"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS
+    default_sink_class = MySQLSink
+    message_reader_class = MessageReader
+    message_reader: MessageReader
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 the SDK's options
+        super().__init__(**options)
+        self.run_id = os.environ.get("MELTANO_RUN_ID") or uuid.uuid4().hex
+        self.prune_rules = read_rules(self.config.get("prune"))
+        self.loader = Loader(cast("MySQLConnector", self.target_connector), self.message_reader.wake)
+        self.store = BatchStore(
+            Rules(
+                write_method=self.config["write_method"],
+                evolve=self.config["schema_evolution"] == "evolve",
+                fail_on_bad_row=self.config["on_bad_row"] == "fail",
+                run_id=self.run_id,
+                zone=parse_offset(self.config["time_zone"]),
+            ),
+            Pruner(self.prune_rules),
+        )
+        self.message_reader.on_pause = self._on_pause
+        self._gate = StateGate()
+        #: Streams whose records go to their sink as they are.
+        self._direct: dict[str, MySQLSink] = {}
+        self._last_schemas: dict[str, dict[str, Any]] = {}
+        self._staging: dict[tuple[str | None, str], str] = {}
+        self._left_out: set[tuple[str, str]] = set()
+        self._held_state: str | None = None
+        self._signal: int | None = None
+
+    # Messages
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        stream = message_dict.get("stream")
+        if not isinstance(stream, str) or not isinstance(message_dict.get("schema"), dict):
+            raise OperatorError("A SCHEMA message has no stream or no schema.")
+        if not isinstance(message_dict["schema"].get("properties"), dict):
+            raise OperatorError(f"The SCHEMA of stream '{stream}' has no properties.")
+        if self._last_schemas.get(stream) == message_dict:
+            return
+        for stream_map in self.mapper.stream_maps.get(stream, ()):
+            if self.sink_exists(stream_map.stream_alias):
+                self.hand_over(self._sink(stream_map.stream_alias))
+        self._direct.pop(stream, None)
+        super()._process_schema_message(msgspec.json.decode(dump_json(message_dict)))
+        self._last_schemas[stream] = message_dict
+        for sink in self._sinks_to_clear:
+            sink.clean_up()
+        self._sinks_to_clear.clear()
+        maps = self.mapper.stream_maps[stream]
+        if len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled:
+            sink = self._sink(maps[0].stream_alias)
+            if not sink.include_sdc_metadata_properties:
+                self._direct[stream] = sink
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        sink = self._direct.get(message_dict["stream"])
+        if sink is None:
+            self._process_mapped_record(message_dict)
+            return
+        sink.add(message_dict["record"], message_dict.get("version"))
+        if sink.is_full:
+            self.hand_over(sink)
+
+    def _process_mapped_record(self, message_dict: dict[str, Any]) -> None:
+        """Take a record through stream maps, flattening and record metadata; then it is JSON again."""
+        stream = message_dict["stream"]
+        if stream not in self.mapper.stream_maps:
+            raise RecordsWithoutSchemaException(f"A record of stream '{stream}' came before its SCHEMA.")
+        try:
+            record = load_json(message_dict["record"])
+        except BadRecord:
+            # Its sink will find the same and set it aside with the reason.
+            self._sink(self.mapper.stream_maps[stream][0].stream_alias).add(message_dict["record"])
+            return
+        for stream_map in self.mapper.stream_maps[stream]:
+            mapped = stream_map.transform(dict(record))
+            if mapped is None:
+                continue
+            sink = self._sink(stream_map.stream_alias)
+            if sink.include_sdc_metadata_properties:
+                sink._add_sdc_metadata_to_record(mapped, message_dict, {})  # noqa: SLF001 as the SDK's own target does
+            sink.add(dump_record(mapped), message_dict.get("version"))
+            if sink.is_full:
+                self.hand_over(sink)
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        state = bytes(message_dict["value"]).decode()
+        if self.config["load_method"] == "overwrite":
+            # Nothing of the run is in its place before the tables are swapped.
+            self._held_state = state
+            return
+        released = self._gate.arrived(state, (sink for sink in self._sinks() if sink.current_size))
+        if released is not None:
+            self._pass_on(released)
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
+            sink = self._sink(stream_map.stream_alias)
+            if not sink.process_activate_version_messages:
+                continue
+            self.hand_over(sink)
+            activate = partial(
+                activate_version,
+                sink.table,
+                int(message_dict["version"]),
+                parse_offset(self.config["time_zone"]),
+                bool(self.config.get("hard_delete")),
+            )
+            self.loader.submit(partial(self.loader.with_retries, activate))
+
+    # Batches
+
+    def hand_over(self, sink: MySQLSink) -> None:
+        """Close a sink's batch and give it to the writing thread; a STATE that waited only for it follows."""
+        batch = sink.take_batch()
+        if batch is not None:
+            self._prepare_payload(batch)
+            self.loader.submit(partial(self.loader.with_retries, partial(self._write, batch)))
+        released = self._gate.handed_over(sink)
+        if released is not None:
+            self._pass_on(released)
+
+    def _write(self, batch: Batch, session: Session, attempt: int) -> None:
+        self.store.write(session, attempt, batch)
+
+    def _prepare_payload(self, batch: Batch) -> None:
+        """Make what goes over the wire in this thread, while the other one waits for the server."""
+        writer = self.store.chosen or self.loader.call(lambda session, _: self.store.writer(session))
+        if batch.records and batch.texts is not None:
+            # A row too large to be sent is found again, and set aside, by the writing thread.
+            with contextlib.suppress(pymysql.err.DataError):
+                batch.payload = writer.payload(self.loader.server, batch.table, batch.texts)
+                batch.method = writer.method
+        if not self.store.needs_texts(batch.table.name):
+            batch.texts = None
+
+    def _on_pause(self) -> None:
+        """Between messages: hand over what waited long enough, or too much."""
+        self.loader.raise_failure()
+        now = time.monotonic()
+        for sink in self._sinks():
+            if sink.is_due(now):
+                self.hand_over(sink)
+        limit = _OPEN_BATCHES * self.config["batch_size_bytes"]
+        while sum(sink.open_bytes for sink in self._sinks()) > limit:
+            self.hand_over(max(self._sinks(), key=lambda sink: sink.open_bytes))
+
+    def _pass_on(self, state: str) -> None:
+        """Write a STATE to standard output, behind everything handed over before."""
+
+        def write() -> None:
+            sys.stdout.write(state + "\n")
+            sys.stdout.flush()
+
+        self.loader.submit(write)
+
+    def process_endofpipe(self) -> None:
+        """Write what is left and wait until it is committed; then swap the tables of an overwrite."""
+        for sink in self._sinks():
+            self.hand_over(sink)
+        if self._staging and self._signal is None:
+            for (database, table), staging in self._staging.items():
+                swap = partial(_swap, table, staging, database)
+                self.loader.call(swap)
+            if self._held_state is not None:
+                self._pass_on(self._held_state)
+        self.loader.finish()
+        for sink in self._sinks():
+            sink.clean_up()
+
+    # Sinks
+
+    def _sink(self, alias: str) -> MySQLSink:
+        return cast("MySQLSink", self.get_sink(alias))
+
+    def _sinks(self) -> list[MySQLSink]:
+        return cast("list[MySQLSink]", list(self._sinks_active.values()))
+
+    def staging_table(self, database: str | None, table: str, begin: Callable[[], str]) -> str:
+        """Return the table an overwrite loads into, made by ``begin`` when the run first meets the stream."""
+        key = (database, table)
+        if key not in self._staging:
+            self._staging[key] = begin()
+        return self._staging[key]
+
+    def report_left_out(self, table: str, properties: list[str]) -> None:
+        """Say once which properties have no column."""
+        new = [name for name in properties if (table, name) not in self._left_out]
+        self._left_out.update((table, name) for name in new)
+        if new:
+            self.logger.warning(
+                "Table '%s' has no column it could be given for %s; left out (schema_evolution is '%s').",
+                table,
+                ", ".join(repr(name) for name in new),
+                self.config["schema_evolution"],
+            )
+
+    # Process
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 a signal handler's signature
+        """End the reading; a second signal ends the process."""
+        if self._signal is not None:
+            raise SystemExit(128 + signum)
+        self._signal = signum
+        self.logger.info("Signal %d: writing what was read, then ending.", signum)
+        self.message_reader.stop()
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command with one more option."""
+        command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--replay-quarantine"],
+                is_flag=True,
+                help="Write the records of _quarantine again, after what was wrong has been mended.",
+            )
+        )
+        return command
+
+    @classmethod
+    def invoke(  # type: ignore[override] # one more option than the SDK's
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+        replay_quarantine: bool = False,
+    ) -> None:
+        """Run the target; whatever goes wrong is one line and exit code 1."""
+        if about:
+            cls.print_about(about_format)
+            return
+        settings = config.config if config else {}
+        secrets = secrets_of({**settings, **(cls._env_var_config if config and config.parse_env else {})})
+        target = None
+        try:
+            target = cls(config=settings, parse_env_config=bool(config and config.parse_env))
+            _tune_interpreter()
+            # Whoever starts the target wants to know now whether it can write, not when the first record comes.
+            _ = target.loader.server
+            if replay_quarantine:
+                replay(
+                    target.loader,
+                    target.store,
+                    target.config.get("default_target_schema"),
+                    parse_offset(target.config["time_zone"]),
+                )
+                target.loader.finish()
+            else:
+                target.listen(file_input)
+        except Exception as error:  # noqa: BLE001 told in one line
+            if target is not None:
+                # What was handed over before is good, and so is its STATE.
+                with contextlib.suppress(LoaderFailed):
+                    target.loader.finish()
+            cls.logger.critical("%s", redact(tell(error), secrets))
+            sys.exit(1)
+        if target._signal is not None:  # noqa: SLF001 its own class
+            sys.exit(128 + target._signal)  # noqa: SLF001 its own class
+
+
+def dump_record(record: dict[str, Any]) -> bytes:
+    """Return a record as JSON; one that UTF-8 cannot carry keeps its escapes, and is found bad later."""
+    try:
+        return dump_json(record)
+    except (UnicodeEncodeError, TypeError, msgspec.MsgspecError):
+        return simplejson.dumps(record, use_decimal=True, default=str).encode()
+
+
+def tell(error: BaseException) -> str:
+    """Return the one line an operator reads. It never quotes a record: a message that is not ours is left out."""
+    if isinstance(error, LoaderFailed) and error.__cause__ is not None:
+        return tell(error.__cause__)
+    if isinstance(error, ConfigValidationError):
+        return "The settings are wrong: " + "; ".join(error.errors)
+    if isinstance(error, (OperatorError, SingerSDKError)):
+        return str(error).replace("\n", " ")
+    if isinstance(error, BrokenPipeError):
+        return "Nobody reads the target's STATE any more; the run that started it has ended."
+    place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+    where = f" at {place.filename.rsplit('/', 1)[-1]}:{place.lineno}" if place else ""
+    return f"{type(error).__name__}{where}: a fault of the target. Please report it; the STATE is safe."
+
+
+def _swap(table: str, staging: str, database: str | None, session: Session, attempt: int) -> None:
+    with table_locks(session, [(database, table)]):
+        finish_overwrite(session, table, staging, database, again=attempt > 0)
+
+
+def _tune_interpreter() -> None:
+    """Set the interpreter to a program that moves many objects and waits in one thread."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    # Records are trees without cycles: looking for cycles among them finds none, a few times a batch.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)

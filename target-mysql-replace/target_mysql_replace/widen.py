@@ -1,0 +1,168 @@
+"""Which wider type a column needs so that given values fit. Pure: types and texts in, types out.
+
+Types only grow: whatever a column holds today it still holds, unchanged, in the wider type.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import types as sqltypes
+from sqlalchemy.dialects import mysql
+
+from target_mysql_replace.column_types import CHARACTER_BYTES, KEY_BYTES, LONGEST_VARCHAR, Shape, column_type
+from target_mysql_replace.convert import NULL, Family, family_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.types import TypeEngine
+
+    from target_mysql_replace.column_types import Property
+
+_INTEGERS: tuple[tuple[type[Any], int], ...] = (
+    (mysql.TINYINT, 8),
+    (mysql.SMALLINT, 16),
+    (mysql.MEDIUMINT, 24),
+    (mysql.INTEGER, 32),
+    (mysql.BIGINT, 64),
+)
+#: Digits of the largest integer type, and the limits of DECIMAL.
+_BIGINT_DIGITS, _MOST_DIGITS, _MOST_SCALE = 19, 65, 30
+_TEXTS: tuple[tuple[type[Any], int], ...] = (
+    (mysql.TINYTEXT, 2**8 - 1),
+    (mysql.TEXT, 2**16 - 1),
+    (mysql.MEDIUMTEXT, 2**24 - 1),
+)
+_TIMESTAMP_START, _TIMESTAMP_END = "1970-01-02", "2038-01-18"
+_CLOCK = re.compile(r"(?:\d{4}-\d\d-\d\d[ T])?(\d\d:\d\d:\d\d)(?:\.(\d+))?")
+
+
+def wider(sql_type: TypeEngine[Any], texts: Iterable[str], *, key: bool = False) -> TypeEngine[Any] | None:
+    """Return the type a column needs to hold ``texts`` beside what it holds, or None where no wider one would help.
+
+    Args:
+        sql_type: the column's type.
+        texts: what is to be written, as :mod:`target_mysql_replace.convert` makes it; NULLs count nothing.
+        key: whether the column is part of the key, which limits how far text can grow.
+    """
+    values = [text for text in texts if text != NULL]
+    if not values:
+        return None
+    family = family_of(sql_type)
+    if isinstance(sql_type, (sqltypes.Integer, sqltypes.Boolean)):
+        return _wider_integer(sql_type, values)
+    if family is Family.DECIMAL:
+        return _wider_decimal(sql_type, values)
+    if family in {Family.DATETIME, Family.TIME, Family.DATE}:
+        return _wider_clock(sql_type, values)
+    if isinstance(sql_type, mysql.FLOAT):
+        return mysql.DOUBLE()
+    if isinstance(sql_type, sqltypes.String):
+        return _wider_text(sql_type, values, key=key)
+    return None
+
+
+def wider_for_schema(sql_type: TypeEngine[Any], prop: Property, *, key: bool = False) -> TypeEngine[Any] | None:
+    """Return the type a column needs because the schema now plainly asks for more, or None.
+
+    Longer text by ``maxLength``, numbers where integers were, a time of day where dates were, text where numbers or
+    dates were. A column that merely might turn out too narrow is left as it is until a value says so.
+
+    Args:
+        sql_type: the column's type.
+        prop: what the schema says now.
+        key: whether the column is part of the key.
+    """
+    have, wanted = family_of(sql_type), column_type(prop, key=key)
+    want = family_of(wanted)
+    if have is want:
+        declared = prop.max_length if prop.shape is Shape.TEXT else None
+        too_short = isinstance(sql_type, sqltypes.String) and sql_type.length is not None
+        if have is Family.TEXT and too_short and declared and declared > (sql_type.length or 0):  # type: ignore[attr-defined] # a String
+            return wanted
+        return None
+    if have is Family.TEXT or (have is Family.JSON and prop.shape in {Shape.JSON, Shape.ANY}):
+        return None
+    if have is Family.INTEGER and want is Family.DECIMAL:
+        return wanted
+    if have is Family.DATE and want is Family.DATETIME:
+        return wanted
+    if want in {Family.TEXT, Family.JSON} and have is not Family.JSON:
+        return mysql.VARCHAR(prop.max_length or 255) if key else mysql.LONGTEXT()
+    return None
+
+
+def _wider_integer(sql_type: TypeEngine[Any], values: Sequence[str]) -> TypeEngine[Any] | None:
+    numbers = [Decimal(value) for value in values]
+    if any(number != number.to_integral_value() for number in numbers if abs(number.adjusted()) < _MOST_DIGITS):
+        return _wider_decimal(mysql.DECIMAL(_BIGINT_DIGITS + 1, 0), values)
+    unsigned = bool(getattr(sql_type, "unsigned", False))
+    low, high = min(numbers), max(numbers)
+    for kind, bits in _INTEGERS:
+        if unsigned and low >= 0 and high < 2**bits:
+            return None if isinstance(sql_type, kind) else kind(unsigned=True)
+        # A signed type has to hold what an unsigned one held.
+        if not (unsigned and isinstance(sql_type, kind)) and -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1):
+            if isinstance(sql_type, kind):
+                return None
+            if _bits(sql_type) + unsigned <= bits:
+                return kind()
+    if low >= 0 and high < 2**64:
+        return mysql.DECIMAL(_BIGINT_DIGITS + 1, 0)
+    return _wider_decimal(mysql.DECIMAL(_BIGINT_DIGITS + 1, 0), values)
+
+
+def _bits(sql_type: TypeEngine[Any]) -> int:
+    return next((bits for kind, bits in _INTEGERS if isinstance(sql_type, kind)), 32)
+
+
+def _wider_decimal(sql_type: TypeEngine[Any], values: Sequence[str]) -> TypeEngine[Any] | None:
+    precision, scale = _digits(sql_type)
+    whole = precision - scale
+    for value in values:
+        number = Decimal(value)
+        _, digits, exponent = number.normalize().as_tuple()
+        if not isinstance(exponent, int):
+            return None
+        scale = max(scale, -exponent)
+        whole = max(whole, len(digits) + exponent)
+    if whole + scale > _MOST_DIGITS or scale > _MOST_SCALE or (whole + scale, scale) == _digits(sql_type):
+        return None
+    return mysql.DECIMAL(whole + scale, scale)
+
+
+def _digits(sql_type: Any) -> tuple[int, int]:  # noqa: ANN401 a Numeric
+    """Precision and scale; a DECIMAL without them is DECIMAL(10, 0)."""
+    return (10 if sql_type.precision is None else sql_type.precision), sql_type.scale or 0
+
+
+def _wider_clock(sql_type: Any, values: Sequence[str]) -> TypeEngine[Any] | None:  # noqa: ANN401 a date or time type
+    clocks = [match for match in map(_CLOCK.fullmatch, values) if match]
+    fraction = max((len((match[2] or "").rstrip("0")) for match in clocks), default=0)
+    kept = getattr(sql_type, "fsp", None) or 0
+    if isinstance(sql_type, sqltypes.Date):
+        return mysql.DATETIME(fsp=6) if any(match[1] != "00:00:00" or match[2] for match in clocks) else None
+    if isinstance(sql_type, sqltypes.TIMESTAMP) and not all(
+        _TIMESTAMP_START <= value[:10] <= _TIMESTAMP_END for value in values
+    ):
+        return mysql.DATETIME(fsp=max(kept, fraction))
+    if fraction <= kept:
+        return None
+    return type(sql_type)(fsp=6)  # type: ignore[no-any-return] # one of mysql's own types
+
+
+def _wider_text(sql_type: Any, values: Sequence[str], *, key: bool) -> TypeEngine[Any] | None:  # noqa: ANN401 a String
+    for kind, limit in _TEXTS:
+        if isinstance(sql_type, kind) and sql_type.length is None:
+            return mysql.LONGTEXT() if max(len(value.encode()) for value in values) > limit else None
+    longest = max(map(len, values))
+    ends_with_space = isinstance(sql_type, sqltypes.CHAR) and any(value.endswith(" ") for value in values)
+    if sql_type.length is None or (longest <= sql_type.length and not ends_with_space):
+        return None
+    longest = max(longest, sql_type.length)
+    if key:
+        return mysql.VARCHAR(longest) if longest <= KEY_BYTES // CHARACTER_BYTES else None
+    return mysql.VARCHAR(longest) if longest <= LONGEST_VARCHAR else mysql.LONGTEXT()
