@@ -194,7 +194,8 @@ def _response(answer: Answer) -> Response:
 def _status(args: dict[str, Any]) -> Answer:
     headers = {"retry-after": str(args["retry_after"])} if "retry_after" in args else {}
     body = str(args.get("body", "")).encode()
-    return Answer(body, int(args["status"]), "text/plain", headers, outcome=f"http_{args['status']}")
+    status = int(args.get("status", 503))
+    return Answer(body, status, "text/plain", headers, outcome=f"http_{status}")
 
 
 def _html(_args: dict[str, Any]) -> Answer:

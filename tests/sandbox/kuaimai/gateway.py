@@ -225,7 +225,7 @@ class Gateway(Platform):
 
 def _refuse_on_order(fault: Fault | None) -> None:
     if fault and fault.kind == "error":
-        raise ApiError(str(fault.args["code"]), fault.args.get("msg"))
+        raise ApiError(str(fault.args.get("code", "9")), fault.args.get("msg"))
 
 
 def _spoil(content: dict[str, Any], api: Api, fault: Fault | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.kuaimai.checks import ARCHIVE, WAVE
+from tests.sandbox.kuaimai.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,11 +89,17 @@ def _matching(table: Table, found: Found, more: list[Window], wanted: dict[str, 
 
 
 def _by_cursor(table: Table, time: str, rows: list[int], params: Mapping[str, str], page: Page) -> Selection:
-    """Go on after the row that the cursor names, oldest first; rows that come and go elsewhere do not move the page."""
+    """Go on after the row that the cursor names, oldest first; rows that come and go elsewhere do not move the page.
+
+    Raises:
+        ApiError: The cursor is none of ours.
+    """
     entries = [((table.time_of(time, ordinal) or 0), ordinal) for ordinal in rows]
     first = 0
     if params.get("cursor"):
         instant, _, ordinal = params["cursor"].partition("-")
+        if not (instant.isdigit() and ordinal.isdigit()):
+            raise ApiError("50")
         first = bisect_right(entries, (int(instant), int(ordinal)))
     part = entries[first : first + page.size]
     has_next = first + len(part) < len(entries)

@@ -77,6 +77,7 @@ def test_an_unknown_method_is_told_only_to_a_living_session(sandbox: KuaimaiSand
         ("20105", TRADES, {"exceptIds": "a"}),
         ("20106", TRADES, {"exceptIds": MANY}),
         ("50", TRADES, {"onlyContain": 4}),
+        ("50", TRADES, {"useCursor": "true", "cursor": "abc"}),
         ("20009", TRACE, {"sids": "a"}),
         ("20020", TRACE, {"sids": MANY}),
         ("20021", TRACE, {"operators": MANY}),
