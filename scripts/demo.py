@@ -22,7 +22,8 @@ import pymysql
 import requests
 
 from tests import servers
-from tests.sandbox import client
+from tests.sandbox.client import KuaimaiSandbox
+from tests.sandbox.dingtalk.client import DingTalkSandbox
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / ".demo"
@@ -111,9 +112,9 @@ def kuaimai_settings() -> dict[str, str]:
     remember("kuaimai", {"seen_until": beijing_now().isoformat()})
     return {
         "TAP_KUAIMAI_API_URL": url,
-        "TAP_KUAIMAI_APP_KEY": client.KUAIMAI_APP_KEY,
-        "TAP_KUAIMAI_APP_SECRET": client.KUAIMAI_APP_SECRET,
-        "TAP_KUAIMAI_ACCESS_TOKEN": client.KUAIMAI_SESSION,
+        "TAP_KUAIMAI_APP_KEY": KuaimaiSandbox.app_key,
+        "TAP_KUAIMAI_APP_SECRET": KuaimaiSandbox.app_secret,
+        "TAP_KUAIMAI_ACCESS_TOKEN": KuaimaiSandbox.access_token,
         "TAP_KUAIMAI_START_DATE": history_start(),
         # The stand-in shows a change at once.
         "TAP_KUAIMAI_SETTLE_MINUTES": "0",
@@ -125,8 +126,8 @@ def dingtalk_settings() -> dict[str, str]:
     url, _ = stand_in("dingtalk", f"--approvals={APPROVALS}")
     return {
         "TAP_DINGTALK_APPROVAL_API_URL": url,
-        "TAP_DINGTALK_APPROVAL_APP_KEY": client.DINGTALK_APP_KEY,
-        "TAP_DINGTALK_APPROVAL_APP_SECRET": client.DINGTALK_APP_SECRET,
+        "TAP_DINGTALK_APPROVAL_APP_KEY": DingTalkSandbox.app_key,
+        "TAP_DINGTALK_APPROVAL_APP_SECRET": DingTalkSandbox.app_secret,
         "TAP_DINGTALK_APPROVAL_START_DATE": history_start(),
     }
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox.kuaimai.session import ACCESS_TOKEN, APP_SECRET
 from tests.tickets import RUN, STATE_ID
 
 if TYPE_CHECKING:
@@ -78,6 +77,13 @@ def test_run_ends_with_one_clear_line_no_secret_and_the_state_unchanged(
     assert finished.code != 0
     assert any(said in line for line in finished.output.splitlines()), finished.output
     assert "Traceback" not in finished.output, finished.output
-    secrets = {WRONG_SECRET, WRONG_PASSWORD, APP_SECRET, ACCESS_TOKEN, project.server.password, "read-only-4711"}
+    secrets = {
+        WRONG_SECRET,
+        WRONG_PASSWORD,
+        kuaimai.app_secret,
+        kuaimai.access_token,
+        project.server.password,
+        "read-only-4711",
+    }
     assert [secret for secret in secrets if secret in finished.output] == []
     assert project.state(STATE_ID) == before

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests import expected
-from tests.sandbox.kuaimai.session import ACCESS_TOKEN, APP_KEY, APP_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +27,9 @@ def settings(sandbox: KuaimaiSandbox, days: int = 11) -> dict[str, str]:
     start = datetime.fromisoformat(sandbox.now()) - timedelta(days=days)
     return {
         "TAP_KUAIMAI_API_URL": sandbox.url,
-        "TAP_KUAIMAI_APP_KEY": APP_KEY,
-        "TAP_KUAIMAI_APP_SECRET": APP_SECRET,
-        "TAP_KUAIMAI_ACCESS_TOKEN": ACCESS_TOKEN,
+        "TAP_KUAIMAI_APP_KEY": sandbox.app_key,
+        "TAP_KUAIMAI_APP_SECRET": sandbox.app_secret,
+        "TAP_KUAIMAI_ACCESS_TOKEN": sandbox.access_token,
         "TAP_KUAIMAI_START_DATE": f"{start:%Y-%m-%dT00:00:00}+08:00",
         "TAP_KUAIMAI_SETTLE_MINUTES": "0",
     }
