@@ -14,7 +14,7 @@ demo-down:       ## stop what the demo started; `rm -r .demo .meltano` forgets i
 	@.venv/bin/python -m scripts.demo down
 
 up: setup        ## scheduler, status page and alerts in the foreground
-	@.venv/bin/meltano-ops up
+	@.venv/bin/meltano-ops schedule --serve
 
 test: setup-dev  ## every test, on real servers that it starts itself
 	@scripts/test.sh

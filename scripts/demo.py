@@ -104,7 +104,7 @@ def private_server() -> servers.Server:
 
 def kuaimai_settings() -> dict[str, str]:
     """Start the 快麦 stand-in, or let a day of business go by on the running one; return the tap's settings."""
-    url, known = stand_in("kuaimai", f"--tickets={TICKETS}")
+    url, known = stand_in("kuaimai", f"--tickets={TICKETS}", f"--state-file={DEMO / 'kuaimai.journal'}")
     if known:
         order = {"op": "day", "new": 40, "changed": 60, "since": known["seen_until"]}
         touched = control(url, "changes", order)["ids"]
@@ -139,20 +139,17 @@ def stand_in(platform: str, *options: str) -> tuple[str, dict[str, Any]]:
     if known and answers(known["url"]):
         say(f"{platform}: stand-in runs on {known['url']}")
         return known["url"], known
-    journal = DEMO / f"{platform}.journal"
-    command = [sys.executable, "-m", "tests.sandbox", platform, f"--days={HISTORY_DAYS}", *options]
+    # The same seed and start give the same data; a stand-in that was stopped is brought to the present again.
+    begun = known.get("begun", beijing_now().strftime("%Y-%m-%d %H:%M:%S"))
+    command = [sys.executable, "-m", "tests.sandbox", platform, f"--days={HISTORY_DAYS}", f"--now={begun}", *options]
     with (DEMO / f"{platform}.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, f"--state-file={journal}"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     url = wait_for_address(process, DEMO / f"{platform}.log")
+    control(url, "clock", {"now": beijing_now().isoformat()})
     say(f"{platform}: stand-in started on {url}")
-    path.write_text(json.dumps({**known, "url": url, "pid": process.pid}))
+    path.write_text(json.dumps({**known, "begun": begun, "url": url, "pid": process.pid}))
     return url, known
 
 

@@ -30,7 +30,7 @@ SDK_SETTINGS: dict[str, str] = {
     "flattening_separator": "string",
     "batch_config": "",
 }
-KINDS = {"integer": "integer", "number": "decimal", "boolean": "boolean", "object": "object", "array": "array"}
+KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "object": "object", "array": "array"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +70,9 @@ def settings_of(plugin: str) -> list[Setting]:
 def _setting(name: str, schema: dict[str, Any], *, required: bool) -> Setting:
     types = schema.get("type", "string")
     types = [types] if isinstance(types, str) else [type_ for type_ in types if type_ != "null"]
-    kind = next((KINDS[type_] for type_ in types if type_ in KINDS), "string") if "string" not in types else "string"
-    if schema.get("format") == "date-time":
-        kind = "date_iso8601"
+    kind = (
+        next((kind for type_, kind in KINDS.items() if type_ in types), "string") if "string" not in types else "string"
+    )
     description = " ".join(str(schema.get("description", "")).split())
     return Setting(name, kind, required, bool(schema.get("secret")), schema.get("default"), description)
 
@@ -115,7 +115,7 @@ def env_example(plugins: dict[str, list[Setting]]) -> str:
             name = f"{plugin}_{setting.name}".replace("-", "_").upper()
             default = setting.default
             value = "" if default is None else default if isinstance(default, str) else json.dumps(default)
-            essential = setting.required or (plugin.startswith("target-") and setting.name in _CONNECTION)
+            essential = (setting.required and setting.kind == "string") or (plugin.startswith("target-") and setting.name in _CONNECTION)
             lines += [f"# {setting.description}", f"{'' if essential else '# '}{name}={value}"]
     return "\n".join(lines) + "\n"
 
@@ -150,7 +150,8 @@ def written() -> dict[Path, str]:
             files[meltano], f"    settings:  # {plugin}", "# end of settings", meltano_settings(settings)
         )
         own = ROOT / plugin / "README.md"
-        files[own] = replace_between(own.read_text(), start, end, table(settings))
+        if own.exists() and start in own.read_text():
+            files[own] = replace_between(own.read_text(), start, end, table(settings))
     files[ROOT / ".env.example"] = env_example(plugins)
     return files
 
