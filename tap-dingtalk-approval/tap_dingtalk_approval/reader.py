@@ -1,0 +1,172 @@
+"""Listing windows and fetching approvals, as fast as the limits allow."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_dingtalk_approval.errors import UNKNOWN, Action, DingTalkError
+from tap_dingtalk_approval.windows import CAP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_dingtalk_approval.approval import Approval
+    from tap_dingtalk_approval.client import Client
+    from tap_dingtalk_approval.windows import Window
+
+LISTING_ATTEMPTS = 3
+"""How often a listing that goes round in circles is tried."""
+
+HOPELESS = 20
+"""After so many approvals in a row that could not be read, something else than these approvals is wrong."""
+
+_AHEAD = 4
+_TIME_CODES = frozenset({"400003", "invalidEndTime", "invalidInstanceListIdsStartTime"})
+
+
+class Listing(NamedTuple):
+    """The approvals of a window.
+
+    Attributes:
+        ids: Each once, in no particular order.
+        repeats: How often the window had to be listed again.
+    """
+
+    ids: list[str]
+    repeats: int
+
+
+class WindowTooFullError(Exception):
+    """A window has as many approvals as one listing gives at most, so that some may be missing."""
+
+
+class _CircleError(Exception):
+    """A page names a cursor that was used before."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An approval that was asked for in vain.
+
+    Attributes:
+        id: Which.
+        error: Why.
+    """
+
+    id: str
+    error: DingTalkError
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the platform says that it will never be readable again."""
+        return self.error.rule.action is Action.SKIP
+
+
+def list_window(client: Client, process_code: str, window: Window, page_size: int) -> Listing:
+    """List a window whole, page by page. The order of ids is not documented, so every page is read.
+
+    Args:
+        client: Sends the calls.
+        process_code: The template.
+        window: At most `windows.LONGEST` long.
+        page_size: Ids a page.
+
+    Raises:
+        DingTalkError: A page failed for good, or the listing goes round in circles whenever it is tried.
+        WindowTooFullError: It has to be listed in shorter pieces.
+    """
+    for repeats in range(LISTING_ATTEMPTS):
+        try:
+            return Listing(_pages(client, process_code, window, page_size), repeats)
+        except _CircleError:
+            continue
+    raise DingTalkError("cursor_repeated", f"the listing of {process_code} from {window} repeats a cursor")
+
+
+def is_about_time(error: DingTalkError) -> bool:
+    """Whether the platform refused a window for its bounds."""
+    return error.code in _TIME_CODES
+
+
+def _pages(client: Client, process_code: str, window: Window, page_size: int) -> list[str]:
+    ids: dict[str, None] = {}
+    cursor: int | str | None = 0
+    used = set()
+    count = 0
+    while cursor is not None:
+        used.add(cursor)
+        call = client.api.listing_call(process_code, window.start_ms, window.end_ms, cursor=cursor, size=page_size)
+        page = client.send(call, client.api.page_of)
+        ids |= dict.fromkeys(page.ids)
+        count += len(page.ids)
+        if count >= CAP:
+            raise WindowTooFullError
+        if page.cursor in used:
+            if page.ids:
+                raise _CircleError
+            break
+        cursor = page.cursor
+    return list(ids)
+
+
+def fetch_approvals(client: Client, ids: Iterable[str], concurrency: int) -> Iterator[Approval | Unreadable]:
+    """Fetch approvals with several threads and give them back in their order.
+
+    Args:
+        client: Sends the calls.
+        ids: Which.
+        concurrency: Threads.
+
+    Yields:
+        Each approval, or that it could not be read.
+
+    Raises:
+        DingTalkError: Nothing more can be read. What was on its way has been yielded before.
+    """
+    waiting = iter(ids)
+    running: deque[tuple[str, Future[Approval]]] = deque()
+    failure: DingTalkError | None = None
+    failed_in_a_row = 0
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="approval")
+    try:
+        while True:
+            if failure is None:
+                for one in islice(waiting, concurrency * _AHEAD - len(running)):
+                    running.append((one, pool.submit(read_approval, client, one)))
+            if not running:
+                break
+            one, future = running.popleft()
+            try:
+                yield future.result()
+                failed_in_a_row = 0
+            except DingTalkError as error:
+                failed_in_a_row += 0 if error.rule.action is Action.SKIP else 1
+                if _is_about_one(error) and failed_in_a_row < HOPELESS:
+                    yield Unreadable(one, error)
+                else:
+                    failure = failure or error
+    except (KeyboardInterrupt, SystemExit):
+        client.stop.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failure:
+        raise failure
+
+
+def read_approval(client: Client, instance_id: str) -> Approval:
+    """Fetch one approval.
+
+    Raises:
+        DingTalkError: It cannot be read.
+    """
+    return client.send(client.api.detail_call(instance_id), lambda body: client.api.approval_of(instance_id, body))
+
+
+def _is_about_one(error: DingTalkError) -> bool:
+    # What an approval that was deleted looks like in the old API is not documented: it may be any of these.
+    return error.rule is UNKNOWN or error.rule.action in {Action.SKIP, Action.RETRY_FEW} or error.code == "incomplete"

@@ -1,0 +1,235 @@
+"""The stream of an approval template: what it reads in a run, and in which order it writes, remembers and forgets."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from singer_sdk import Stream
+from singer_sdk.helpers.conform import TypeConformanceLevel
+
+from tap_dingtalk_approval import metrics, rows, schema
+from tap_dingtalk_approval.approval import Approval
+from tap_dingtalk_approval.client import StoppedError
+from tap_dingtalk_approval.errors import DingTalkError, QuotaExhaustedError
+from tap_dingtalk_approval.forms import read_form
+from tap_dingtalk_approval.progress import REPLICATION_KEY, Progress
+from tap_dingtalk_approval.reader import Unreadable, WindowTooFullError, fetch_approvals, is_about_time, list_window
+from tap_dingtalk_approval.remarks import Remarks
+from tap_dingtalk_approval.siblings import SiblingStream
+from tap_dingtalk_approval.values import format_instant
+from tap_dingtalk_approval.windows import (
+    LONGEST,
+    Window,
+    first_part,
+    later_start,
+    listing_range,
+    rest_after,
+    shorter_than,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import timedelta
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_dingtalk_approval.settings import Process
+    from tap_dingtalk_approval.tap import TapDingTalkApproval
+
+SAVE_EVERY = 200
+"""Approvals between two STATE messages: what a run that is killed has to read again, at most."""
+
+
+class ApprovalStream(Stream):
+    """The approvals of one template, each followed until it is final.
+
+    Args:
+        tap: The tap.
+        process: The template, and what to make of its form.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows are made of the schema's columns, in their types
+    primary_keys = ("process_instance_id",)
+    replication_key = REPLICATION_KEY
+
+    def __init__(self, tap: TapDingTalkApproval, process: Process) -> None:
+        super().__init__(tap, schema=schema.approval_schema(process), name=process.name)
+        self._approvals = tap
+        self._process = process
+        self._tables = {
+            table.alias: self._sibling(table.alias, schema.table_schema(table), "row_number")
+            for table in process.tables
+        }
+        self._records = self._sibling("operation_records", schema.record_schema(), "record_number")
+        self._tasks = self._sibling("tasks", schema.task_schema(), "taskid")
+        self._totals = SiblingStream(
+            tap,
+            f"{self.name}_totals",
+            schema.totals_schema(),
+            ("process_code", "window_start"),
+            read_by=ApprovalStream,
+        )
+        self.siblings = [*self._tables.values(), self._records, self._tasks, self._totals]
+        # With these, the SDK reads this stream also when only a sibling is selected.
+        self.child_streams = [*self.siblings]
+        self._progress = Progress()
+        self._remarks = Remarks(self.logger)
+        self._unreadable: set[str] = set()
+        self._unsaved = 0
+
+    def _sibling(self, suffix: str, columns: dict[str, object], key: str) -> SiblingStream:
+        keys = ("process_instance_id", key)
+        return SiblingStream(self._approvals, f"{self.name}_{suffix}", columns, keys, read_by=ApprovalStream)
+
+    # The SDK moves bookmarks by the values of single records. Here they follow the windows, so it must not.
+
+    def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
+        pass
+
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        pass
+
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """None: windows end at a moment that is frozen anyway."""
+
+    def generate_child_contexts(self, record: Record, context: Context | None) -> Iterable[Context | None]:  # noqa: ARG002
+        """None: siblings are written to, not synced."""
+        return ()
+
+    def log_sync_costs(self) -> None:
+        """End the run; the SDK calls it after all streams.
+
+        Raises:
+            RunFailedError: A stream could not be read to its end.
+        """
+        super().log_sync_costs()
+        self._approvals.finish()
+
+    def get_records(self, context: Context | None) -> Iterator[Record]:  # noqa: ARG002 -- the SDK's signature
+        """Read what there is to read in this run, and write the rows of the siblings on the side.
+
+        A failure that is expected to happen ends this stream, not the run: the state keeps what was read, and the tap
+        fails after the other streams.
+
+        Yields:
+            Rows of approvals.
+        """
+        with ExitStack() as stack:
+            for sibling in self.siblings:
+                sibling.open(stack)
+            self._progress = Progress.from_state(self.stream_state)
+            try:
+                yield from self._read()
+            except StoppedError:
+                self.logger.warning("Told to stop: what was read is kept, the next run goes on from there.")
+            except QuotaExhaustedError as error:
+                self._approvals.report_quota(error)
+            except DingTalkError as error:
+                self._approvals.report_failure(self.name, error)
+            self._save()
+            self._remarks.sum_up()
+            metrics.open_approvals(self.name, len(self._progress.open))
+
+    def _read(self) -> Iterator[Record]:
+        """First what earlier runs listed and did not get to, then what is new, then what was not final yet."""
+        settings = self._approvals.settings
+        whole = listing_range(self._progress.bookmark, settings.start_date, settings.lookback, self._approvals.now)
+        if whole:
+            self._progress.rewind(whole.start)
+        followed = [one for one in self._progress.open if one not in self._progress.unread]
+        yield from self._fetch_unread()
+        if whole:
+            yield from self._list(whole)
+        yield from self._fetch(followed)
+
+    def _list(self, whole: Window) -> Iterator[Record]:
+        settings = self._approvals.settings
+        left: Window | None = whole
+        longest = LONGEST
+        while left:
+            window = first_part(left, longest)
+            bounds = format_instant(window.start), format_instant(window.end)
+            try:
+                ids, repeats = list_window(self._approvals.client, self._process.code, window, settings.page_size)
+            except WindowTooFullError:
+                longest = self._shorter_than(window)
+                continue
+            except DingTalkError as error:
+                metrics.window(self.name, *bounds, distinct_keys=0, repeats=0, verified=False)
+                left = self._younger_part(window, left, error)
+                continue
+            metrics.window(self.name, *bounds, distinct_keys=len(ids), repeats=repeats, verified=True)
+            self._progress.listed(window, ids, settings.lookback)
+            self._save()
+            yield from self._fetch_unread()
+            self._write_totals(window)
+            left = rest_after(left, window)
+
+    def _shorter_than(self, window: Window) -> timedelta:
+        shorter = shorter_than(window)
+        if shorter is None:
+            raise DingTalkError("window_too_full", f"the listing of {self._process.code} from {window} has no end")
+        self.logger.info("From %s there are more approvals than one listing gives: listing shorter windows.", window)
+        return shorter
+
+    def _younger_part(self, refused: Window, left: Window, error: DingTalkError) -> Window:
+        start = later_start(refused, left.end, self._approvals.present()) if is_about_time(error) else None
+        if start is None:
+            raise error
+        self.logger.warning(
+            "The platform lists approvals of the last 365 days only: what was created from %s to %s CANNOT BE READ, "
+            "unless the organisation buys OA高级版.",
+            format_instant(refused.start),
+            format_instant(start),
+        )
+        return Window(start, left.end)
+
+    def _fetch_unread(self) -> Iterator[Record]:
+        yield from self._fetch([one for one in self._progress.unread if one not in self._unreadable])
+
+    def _fetch(self, ids: list[str]) -> Iterator[Record]:
+        for outcome in fetch_approvals(self._approvals.client, ids, self._approvals.settings.max_concurrency):
+            if isinstance(outcome, Approval):
+                yield from self._write(outcome)
+            else:
+                self._give_up(outcome)
+            self._unsaved += 1
+            if self._unsaved >= SAVE_EVERY:
+                self._save()
+
+    def _write(self, approval: Approval) -> Iterator[Record]:
+        approval.restore_seconds(self._progress.open.get(approval.id, ""))
+        form = read_form(self._process, approval.components)
+        self._remarks.add(form)
+        yield rows.approval_row(approval, self._process.code, form)
+        for alias, table in self._tables.items():
+            table.write(rows.table_rows(approval, form.tables[alias]))
+        self._records.write(rows.record_rows(approval))
+        self._tasks.write(rows.task_rows(approval))
+        # Only now, behind all its rows, may a STATE message say that it was read.
+        self._progress.read(approval)
+
+    def _give_up(self, unreadable: Unreadable) -> None:
+        self._unreadable.add(unreadable.id)
+        if unreadable.is_gone:
+            self._progress.gone(unreadable.id)
+            self.logger.warning("Approval %s is no longer readable: %s", unreadable.id, unreadable.error)
+        elif self._progress.failed(unreadable.id):
+            self.logger.warning("Approval %s is given up: %s", unreadable.id, unreadable.error)
+        else:
+            self.logger.warning("Approval %s will be tried again: %s", unreadable.id, unreadable.error)
+
+    def _write_totals(self, window: Window) -> None:
+        days = self._progress.closed_days()
+        self._totals.write(rows.total_rows(self._process.code, days, window.end))
+        self._progress.forget_past_days()
+
+    def _save(self) -> None:
+        """Write a STATE message that says how far this stream is."""
+        # At once, as far as a signal is concerned.
+        self.stream_state.update(self._progress.to_state())
+        self._approvals.remember_calls()
+        self._unsaved = 0
+        self.state_manager.is_flushed = False
+        self._write_state_message()
