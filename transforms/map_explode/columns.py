@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from map_explode import schemas
+from map_explode import functions, schemas
 from map_explode.functions import text
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from map_explode.schemas import Schema
 
-_Way: TypeAlias = "Callable[[Any], Any]"
+Way: TypeAlias = "Callable[[Any], Any]"
 
 
 def _same(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -34,8 +34,41 @@ def _whole(value: Decimal) -> int:
     return whole
 
 
+def _integer(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
+    number = functions.decimal_(value)
+    return None if number is None else _whole(number)
+
+
+def _boolean(value: Any) -> bool | None:  # noqa: ANN401 - any JSON value
+    if value is None or value == "":
+        return None
+    spelling = str(value).strip().lower()
+    if spelling not in _BOOLEANS:
+        raise ValueError("the value is no boolean")
+    return _BOOLEANS[spelling]
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if value is None or isinstance(value, (list, dict)):
+        return value
+    raise TypeError(f"a {type(value).__name__} is neither an array nor an object")
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+#: Words of the option `types` -> the column's schema, and how a value as the source writes it is converted.
+TYPES: dict[str, tuple[Schema, Way]] = {
+    "string": ({"type": ["string", "null"]}, text),
+    "integer": ({"type": ["integer", "null"]}, _integer),
+    "number": ({"type": ["number", "null"]}, functions.decimal_),
+    "boolean": ({"type": ["boolean", "null"]}, _boolean),
+    "date": ({"type": ["string", "null"], "format": "date"}, functions.date),
+    "datetime": ({"type": ["string", "null"], "format": "date-time"}, functions.beijing),
+    "json": ({"type": ["array", "object", "null"]}, _json),
+}
+
 #: Type of a result -> the types of JSON it can take, the best first, and how.
-_WAYS: dict[type, dict[str, _Way]] = {
+_WAYS: dict[type, dict[str, Way]] = {
     bool: {"boolean": _same, "string": text},
     int: {"integer": _same, "number": _same, "string": text},
     Decimal: {"number": _finite, "integer": _whole, "string": text},

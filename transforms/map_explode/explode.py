@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import StreamMapConfigError
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
 from map_explode import schemas
+from map_explode.columns import TYPES
 from map_explode.rows import Level, Names, Rows
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Explode:
         key: fields that identify an element inside its record; without them a row number does.
         parent_fields: the fields of the record to keep, None for all. The record's key is always kept.
         keep_empty: a record without elements still gives one row.
+        types: field of the elements -> its type (a word of `columns.TYPES`) and description, where the stream's schema
+            does not tell, or tells another one.
     """
 
     stream: str
@@ -40,6 +43,7 @@ class Explode:
     key: tuple[str, ...] = ()
     parent_fields: tuple[str, ...] | None = None
     keep_empty: bool = False
+    types: tuple[tuple[str, str, str | None], ...] = ()
 
     @classmethod
     def from_config(cls, stream: str, entry: Mapping[str, Any]) -> Explode:
@@ -53,6 +57,10 @@ class Explode:
             key=tuple(entry.get("key") or ()),
             parent_fields=None if parent_fields is None else tuple(parent_fields),
             keep_empty=entry.get("keep_empty") or False,
+            types=tuple(
+                (field, *((given, None) if isinstance(given, str) else (given["type"], given.get("description"))))
+                for field, given in (entry.get("types") or {}).items()
+            ),
         )
 
     @property
@@ -93,7 +101,13 @@ class _Step:
     own: dict[str, Schema]
 
 
-def plan(entry: Explode, schema: Schema, key_properties: Sequence[str], notice: Callable[[str], None]) -> Exploded:
+def plan(
+    entry: Explode,
+    schema: Schema,
+    key_properties: Sequence[str],
+    notice: Callable[[str], None],
+    on_failure: Callable[[MapExpressionError], None],
+) -> Exploded:
     """Return what `entry` makes of a stream with this schema.
 
     Args:
@@ -102,6 +116,7 @@ def plan(entry: Explode, schema: Schema, key_properties: Sequence[str], notice: 
         key_properties: the stream's key.
         notice: told, in sentences without values, what a user should know; called when the plan is made, and from
             `Exploded.rows` at most once.
+        on_failure: called when a value does not fit its entry in `types`; raises, or returns to leave it null.
 
     Raises:
         StreamMapConfigError: the path or a name does not fit the schema.
@@ -130,7 +145,7 @@ def plan(entry: Explode, schema: Schema, key_properties: Sequence[str], notice: 
         schema=schemas.with_properties(schema, columns, closed=closed),
         key_properties=tuple(str(column) for column in keys),
         rows=Rows(
-            levels=tuple(_level(steps, depth, columns, kept) for depth in range(len(steps))),
+            levels=tuple(_level(entry, steps, depth, columns, on_failure) for depth in range(len(steps))),
             parent_fields=kept,
             keep_empty=entry.keep_empty,
             key={column: _is_text(columns[column]) for column in key if keys and column not in key_properties},
@@ -177,7 +192,7 @@ def _walk(entry: Explode, schema: Schema, notice: Callable[[str], None]) -> tupl
         if last and entry.prefix is not None:
             prefix = entry.prefix
         column = None if len(way) == 1 else holder_prefix + way[0]
-        step = _step(way, column, prefix, element, field)
+        step = _step(way, column, prefix, _retyped(entry, element) if last else element, field)
         if step.elements_as_text:
             notice(
                 f"stream '{entry.stream}': the schema does not describe the elements of '{name}'; "
@@ -214,6 +229,17 @@ def _step(path: tuple[str, ...], column: str | None, prefix: str, element: Schem
     return _Step(path, column, prefix, scalar, scalar_as_text=bool(declared), elements_as_text=as_text, own=own)
 
 
+def _retyped(entry: Explode, element: Schema) -> Schema:
+    """Return the schema of the elements with the types of the configuration."""
+    if not entry.types:
+        return element
+    declared = dict(schemas.properties(element))
+    for name, word, description in entry.types:
+        about = {"description": description} if description else schemas.about(declared.get(name, {}))
+        declared[name] = {**TYPES[word][0], **about}
+    return {**element, "properties": declared}
+
+
 def _take_out(columns: dict[str, Schema], step: _Step, holder_prefix: str) -> None:
     """Take the step's array out of the columns of the levels above."""
     if step.column is None:
@@ -233,9 +259,26 @@ def _without(schema: Schema, path: tuple[str, ...]) -> Schema:
     return {**schemas.with_properties(schema, rest), **{word: schema[word] for word in ("type",) if word in schema}}
 
 
-def _level(steps: list[_Step], depth: int, columns: dict[str, Schema], kept: frozenset[str] | None) -> Level:
+def _level(
+    entry: Explode,
+    steps: list[_Step],
+    depth: int,
+    columns: dict[str, Schema],
+    on_failure: Callable[[MapExpressionError], None],
+) -> Level:
     step = steps[depth]
     following = steps[depth + 1] if depth + 1 < len(steps) else None
+    is_key = {step.prefix + name for name in entry.key}
+
+    def conversion_failed(column: str, error: Exception) -> None:
+        # The type only: messages of Python's exceptions quote values.
+        failure = MapExpressionError(
+            f"stream '{entry.output}', column '{column}': the value does not fit its type: {type(error).__name__}"
+        )
+        if column in is_key:
+            raise failure from None
+        on_failure(failure)
+
     return Level(
         path=step.path,
         column=step.column,
@@ -246,7 +289,9 @@ def _level(steps: list[_Step], depth: int, columns: dict[str, Schema], kept: fro
         scalar_as_text=step.scalar_as_text,
         elements_as_text=step.elements_as_text,
         blank=dict.fromkeys(column for each in steps[depth:] for column in each.own if column in columns),
-        kept=kept if following else None,
+        kept=None if following is None or entry.parent_fields is None else frozenset(columns),
+        conversions={} if following else {step.prefix + name: TYPES[word][1] for name, word, _ in entry.types},
+        on_failure=conversion_failed,
     )
 
 

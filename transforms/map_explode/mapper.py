@@ -14,6 +14,7 @@ from singer_sdk import typing as th
 from singer_sdk.exceptions import FatalSyncError, MapExpressionError, MappingError, RecordsWithoutSchemaException
 from singer_sdk.singerlib.exceptions import SingerError
 
+from map_explode.columns import TYPES
 from map_explode.messages import LineReader, LineWriter
 from map_explode.pipeline import Pipeline
 
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from map_explode.pipeline import Output
+
+#: A type, or a type with a description. `if` rather than `anyOf`, here and below: a mistake is reported where it is.
+_TYPE: dict[str, Any] = {
+    "if": {"type": "object"},
+    "then": {
+        "properties": {"type": {"enum": list(TYPES)}, "description": {"type": "string"}},
+        "required": ["type"],
+        "additionalProperties": False,
+    },
+    "else": {"enum": list(TYPES)},
+}
 
 _ENTRY: dict[str, Any] = th.ObjectType(
     th.Property(
@@ -53,6 +65,12 @@ _ENTRY: dict[str, Any] = th.ObjectType(
         description="The fields of the record to keep. Default: all. Its key is always kept.",
     ),
     th.Property(
+        "types",
+        th.ObjectType(additional_properties=th.CustomType(_TYPE)),
+        description="Types of the element's fields where the stream's schema does not declare them: "
+        f"{', '.join(TYPES)}. Values are converted.",
+    ),
+    th.Property(
         "keep_empty",
         th.BooleanType,
         description="A record without elements still gives one row. Default: false.",
@@ -70,7 +88,6 @@ class MapExplode(InlineMapper):
         th.Property(
             "explode",
             th.ObjectType(
-                # `if` rather than `anyOf`: a mistake is then reported where it is.
                 additional_properties=th.CustomType(
                     {"if": {"type": "array"}, "then": {"items": _ENTRY}, "else": _ENTRY}
                 ),

@@ -84,7 +84,7 @@ class Pipeline:
         if all(entry.alias is not None for entry in entries):
             outputs += self._mapped(stream, schema, key_properties, None)
         for entry in entries:
-            exploded = explode.plan(entry, schema, key_properties, self._notice)
+            exploded = explode.plan(entry, schema, key_properties, self._notice, self._on_failure)
             outputs += self._mapped(entry.output, exploded.schema, exploded.key_properties, exploded.rows)
         return outputs
 

@@ -40,6 +40,8 @@ class Level:
         elements_as_text: every element is written to `scalar` as JSON text: nothing is known of their form.
         blank: the columns of this level and those below, null.
         kept: the columns of this level to keep; None for all.
+        conversions: column -> how its value is converted. It raises what the value provokes.
+        on_failure: called with the column and the exception when a conversion fails; the column is null if it returns.
     """
 
     path: tuple[str, ...]
@@ -52,6 +54,8 @@ class Level:
     elements_as_text: bool
     blank: Record
     kept: frozenset[str] | None
+    conversions: dict[str, Callable[[Any], Any]]
+    on_failure: Callable[[str, Exception], None]
 
     def columns(self, element: object) -> Record:
         """Return the columns an element of this level gives."""
@@ -64,6 +68,8 @@ class Level:
             row = {names[field]: value for field, value in element.items()}
             if self.inner is not None:
                 row.pop(names[self.inner], None)
+            if self.conversions:
+                self._convert(row)
         elif element is None:
             row = self.blank
         else:
@@ -71,6 +77,15 @@ class Level:
         if self.kept is None:
             return row
         return {column: value for column, value in row.items() if column in self.kept}
+
+    def _convert(self, row: Record) -> None:
+        for column, convert in self.conversions.items():
+            if column in row:
+                try:
+                    row[column] = convert(row[column])
+                except (TypeError, ValueError) as error:
+                    self.on_failure(column, error)
+                    row[column] = None
 
 
 @dataclasses.dataclass(frozen=True)

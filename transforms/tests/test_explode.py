@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from singer_sdk.exceptions import StreamMapConfigError
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
 if TYPE_CHECKING:
     from tests.conftest import Runner
@@ -364,3 +364,53 @@ def test_exploding_and_regrouping_gives_the_original(
             elements.append({name: row[f"xs_{name}"] for name in fields if f"xs_{name}" in row})
             assert row["xs_row_number"] == len(elements)
     assert regrouped == {record["id"]: record["xs"] or [] for record in records}
+
+
+TYPES = {
+    "id": "integer",
+    "price": {"type": "number", "description": "单价（元）"},
+    "at": "datetime",
+    "day": "date",
+    "sku": "string",
+    "gift": "boolean",
+    "lots": "json",
+}
+
+
+def test_types_declare_and_convert_what_the_schema_does_not_tell(run: Runner) -> None:
+    schema = run.schema("t", {"id": {"type": "integer"}, "xs": {"type": "array", "items": {}}}, "id")
+    items = [
+        {"id": "900719925474099312", "price": "1,234.50", "at": 1767457525000, "day": "2026-01-04 00:25:25",
+         "sku": 5, "gift": 1, "lots": [1], "more": "x"},
+        {"id": Decimal("7.0"), "price": "", "at": "", "day": None, "gift": "false"},
+    ]  # fmt: skip
+    config = {"explode": {"t": {"path": "xs", "key": ["id"], "types": TYPES, "keep_empty": True}}}
+    out = run(config, [schema, *run.records("t", {"id": 1, "xs": items}, {"id": 2})]).check()
+    assert out.rows("t")[:2] == [
+        {
+            "id": 1, "xs_id": 900719925474099312, "xs_price": Decimal("1234.50"), "xs_at": "2026-01-04T00:25:25+08:00",
+            "xs_day": "2026-01-04", "xs_sku": "5", "xs_gift": True, "xs_lots": [1], "xs_more": "x",
+        },
+        {"id": 1, "xs_id": 7, "xs_price": None, "xs_at": None, "xs_day": None, "xs_gift": False},
+    ]  # fmt: skip
+    assert out.rows("t")[2]["xs_id"] == 0
+    assert out.columns("t")["xs_price"] == {"type": ["number", "null"], "description": "单价（元）"}
+    assert out.columns("t")["xs_at"] == {"type": ["string", "null"], "format": "date-time"}
+
+
+@pytest.mark.parametrize("bad", [{"price": "12a"}, {"at": "soon"}, {"gift": "secret"}, {"lots": "secret"}, {"day": []}])
+def test_a_value_that_does_not_fit_its_type_stops_the_run_or_is_null(run: Runner, bad: dict[str, Any]) -> None:
+    schema = run.schema("t", {"id": {"type": "integer"}, "xs": {"type": "array"}}, "id")
+    source = [schema, *run.records("t", {"id": 1, "xs": [{"id": 1, **bad}]})]
+    config: dict[str, Any] = {"explode": {"t": {"path": "xs", "key": ["id"], "types": TYPES}}}
+    with pytest.raises(MapExpressionError, match=r"column 'xs_\w+': the value does not fit its type: \w+Error \(input"):
+        run(config, source)
+    out = run({**config, "on_error": None}, source).check()
+    assert out.rows("t") == [{"id": 1, "xs_id": 1, **dict.fromkeys(f"xs_{name}" for name in bad)}]
+
+
+def test_a_key_that_does_not_fit_its_type_stops_the_run(run: Runner) -> None:
+    schema = run.schema("t", {"id": {"type": "integer"}, "xs": {"type": "array"}}, "id")
+    config = {"on_error": None, "explode": {"t": {"path": "xs", "key": ["id"], "types": {"id": "integer"}}}}
+    with pytest.raises(MapExpressionError, match="column 'xs_id'"):
+        run(config, [schema, *run.records("t", {"id": 1, "xs": [{"id": "x"}]})])

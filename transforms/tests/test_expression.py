@@ -49,7 +49,8 @@ def evaluate(source: str, record: dict[str, Any], **constants: Any) -> Any:  # n
         "receiver['geo']['lat']", "receiver.get('geo').get('lat')", "tags[0]['n']", "tags[0].n", "name[0]", "name[1:3]",
         "int(cnt)", "float(price)", "str(name)", "f'{name}-1'", "f'{price:.2f}'", "beijing(at)", "date(at)",
         "'a'.replace('a', name)", "decimal(price) * cnt", "sha256(phone)", "mask_phone(phone)", "mask_name(name)",
-        "coalesce(name, phone)", "concat_ws(name, 'a')", "'a' in name", "datetime.datetime.fromisoformat(at)", "free.x.y",
+        "coalesce(name, phone)", "concat_ws(name, 'a')",
+        "'a' in name", "datetime.datetime.fromisoformat(at)", "free.x.y",
         "name.split('-')[0].strip()", "[t.n for t in tags]", "json.loads(name)",
     ],
 )  # fmt: skip
@@ -107,7 +108,8 @@ def test_sums_differences_and_products_are_exact(a: Decimal, b: Decimal) -> None
     "source",
     [
         "__import__('os')", "open('/etc/passwd')", "().__class__.__bases__", "name.__class__", "eval('1')",
-        "datetime.sys.modules", "json.loads.__globals__", "lambda: 1", "'{0.__class__}'.format(1)", "getattr(name, 'x')",
+        "datetime.sys.modules", "json.loads.__globals__", "lambda: 1",
+        "'{0.__class__}'.format(1)", "getattr(name, 'x')",
         "[x for x in ().__class__.__mro__]", "(yield 1)", "a := 1", "import os", "name; cnt", "json.codecs",
     ],
 )  # fmt: skip
