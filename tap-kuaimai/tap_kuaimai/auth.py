@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from tap_kuaimai.errors import KuaimaiError, StoppedError
 from tap_kuaimai.values import BEIJING, format_datetime, parse_datetime, platform_time
 
 if TYPE_CHECKING:
+    import logging
     import threading
     from collections.abc import Mapping, MutableMapping
 

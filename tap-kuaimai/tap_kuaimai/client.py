@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from dataclasses import replace
@@ -22,6 +21,7 @@ from tap_kuaimai.errors import RULES, Action, KuaimaiError, StoppedError, code_o
 from tap_kuaimai.redact import redact
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Mapping
 
     from tap_kuaimai.auth import Credentials
@@ -46,7 +46,7 @@ class Incomplete(Exception):  # noqa: N818 -- raised by callers of this module a
     """Raised by a caller's check: the answer is well-formed but lacks what it must have."""
 
 
-class _Failure(Exception):
+class _Failure(Exception):  # noqa: N818 -- it says what happened; KuaimaiError is the error that users see
     """One attempt failed.
 
     Attributes:
@@ -162,9 +162,7 @@ class Client:
             what = redact(f"{method}: {problem.what}", [*self._secrets, *hidden])
             self._prepare_retry(problem, what, attempt, stream, stop)
 
-    def _prepare_retry(
-        self, problem: _Failure, what: str, attempt: int, stream: str, stop: threading.Event
-    ) -> None:
+    def _prepare_retry(self, problem: _Failure, what: str, attempt: int, stream: str, stop: threading.Event) -> None:
         """Wait before the next attempt, or raise the problem if there is none."""
         rule = rule_of(problem.code)
         allowed = {Action.STOP: 0, Action.RETRY_ONCE: min(1, self._max_retries)}.get(rule.action, self._max_retries)

@@ -56,9 +56,15 @@ class Rule:
 
 _BUSY = Rule(Action.RETRY, Topic.PLATFORM, "The platform is out of order; run again later.")
 _PACE = Rule(Action.SLOW_DOWN, Topic.PLATFORM, "Too many requests: lower max_requests_per_second, or run fewer jobs.")
-_SIGN = Rule(Action.STOP, Topic.SIGNATURE, "Check app_secret, and that sign_method is one the platform knows.", ends_run=True)
-_KEY = Rule(Action.STOP, Topic.KEY, "Check app_key against the e-mail with which the platform granted access.", ends_run=True)
-_BUG = Rule(Action.STOP, Topic.REQUEST, "The platform did not take a common parameter; report this as a bug.", ends_run=True)
+_SIGN = Rule(
+    Action.STOP, Topic.SIGNATURE, "Check app_secret, and that sign_method is one the platform knows.", ends_run=True
+)
+_KEY = Rule(
+    Action.STOP, Topic.KEY, "Check app_key against the e-mail with which the platform granted access.", ends_run=True
+)
+_BUG = Rule(
+    Action.STOP, Topic.REQUEST, "The platform did not take a common parameter; report this as a bug.", ends_run=True
+)
 _PERMISSION = Rule(
     Action.STOP,
     Topic.PERMISSION,
@@ -69,7 +75,7 @@ _PAGE = Rule(Action.STOP, Topic.REQUEST, "The API does not take pages of this si
 _SESSION = Rule(
     Action.STOP,
     Topic.SESSION,
-    "The session is dead and a refresh cannot revive it: ask the platform's support for a new one and set access_token.",
+    "The session is dead; no refresh can revive it. Ask the platform's support for a new one and set access_token.",
     ends_run=True,
 )
 
@@ -87,7 +93,12 @@ RULES: Mapping[str, Rule] = {
     "29": _BUG,
     "32": _PARAMETER,
     "33": _PAGE,
-    "40": Rule(Action.STOP, Topic.CLOCK, "Set this machine's clock: the platform allows 10 minutes of difference.", ends_run=True),
+    "40": Rule(
+        Action.STOP,
+        Topic.CLOCK,
+        "Set this machine's clock: the platform allows 10 minutes of difference.",
+        ends_run=True,
+    ),
     "50": _PARAMETER,
     "400": Rule(Action.RETRY_ONCE, Topic.PERMISSION, _PERMISSION.advice),
     "401": _SIGN,
@@ -110,9 +121,13 @@ RULES: Mapping[str, Rule] = {
     "http_3xx": Rule(Action.STOP, Topic.ADDRESS, "The address redirects elsewhere; correct api_url.", ends_run=True),
     "http_4xx": Rule(Action.STOP, Topic.ADDRESS, "This is not the platform's router; correct api_url.", ends_run=True),
     "connection": Rule(Action.RETRY, Topic.ADDRESS, "Check api_url, and that this machine reaches it.", ends_run=True),
-    "timeout": Rule(Action.RETRY, Topic.ADDRESS, "No answer in time: check the network, or raise request_timeout_seconds."),
+    "timeout": Rule(
+        Action.RETRY, Topic.ADDRESS, "No answer in time: check the network, or raise request_timeout_seconds."
+    ),
     "not_json": Rule(Action.RETRY, Topic.ADDRESS, "The answer is not the platform's; check api_url."),
-    "bad_state": Rule(Action.STOP, Topic.DATA, "Mend it with `meltano state set`, or begin anew with `meltano state clear`."),
+    "bad_state": Rule(
+        Action.STOP, Topic.DATA, "Mend it with `meltano state set`, or begin anew with `meltano state clear`."
+    ),
     "unproved": Rule(
         Action.STOP, Topic.DATA, "The bookmark stays where it is; run again later, or with a smaller window_minutes."
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MARGIN = 0.96
+MARGIN = 0.94
 """Share of the allowed rate that is used: requests are evenly spaced here, but arrive with the network's jitter, and
 none of the server's seconds shall see one too many."""
 

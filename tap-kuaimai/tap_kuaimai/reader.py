@@ -27,6 +27,8 @@ from tap_kuaimai.windows import Window, split
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from typing_extensions import Self
+
     from tap_kuaimai.client import Answer, Client
     from tap_kuaimai.schema import Declaration
 
@@ -78,13 +80,15 @@ class _Attempt:
         rows: key → row.
         total: what the platform says the list has, None where it does not say.
         proved: whether the pass is known to be complete.
-        pages: pages read.
     """
 
     rows: dict[Any, Row]
     total: int | None
     proved: bool
-    pages: int
+
+    def has_pages(self, size: int) -> bool:
+        """Whether the list is longer than one page."""
+        return self.total is not None and self.total > size
 
 
 class _TooLarge(Exception):  # noqa: N818 -- a reason to split, not an error
@@ -130,7 +134,7 @@ class ListReader:
         self._windows = ThreadPoolExecutor(max_concurrency, thread_name_prefix="window")
         self._pages = ThreadPoolExecutor(max_concurrency, thread_name_prefix="page")
 
-    def __enter__(self) -> ListReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,7 +198,7 @@ class ListReader:
         divisible = window is not None and window.seconds > 1
         if window:
             params = params | self._span(window)
-        attempt = _Attempt({}, None, proved=False, pages=0)
+        attempt = _Attempt({}, None, proved=False)
         for repeats, pause in enumerate(_PAUSES):
             if self._stop.wait(pause):
                 raise StoppedError
@@ -205,7 +209,7 @@ class ListReader:
             self._log(window, attempt, repeats)
             if attempt.proved:
                 return Reading(window, list(attempt.rows.values()))
-            if window and divisible and attempt.pages > 1 and repeats + 1 >= _ATTEMPTS_BEFORE_HALVING:
+            if window and divisible and attempt.has_pages(self._size) and repeats + 1 >= _ATTEMPTS_BEFORE_HALVING:
                 return split(window, 2)
         span = f" from {format_datetime(window.start)} to {format_datetime(window.end)}" if window else ""
         raise KuaimaiError(
@@ -221,7 +225,10 @@ class ListReader:
         if names is None:
             return {}
         if names.format == "epoch_ms":
-            return {names.start: round(window.start.timestamp() * 1000), names.end: round(window.end.timestamp() * 1000)}
+            return {
+                names.start: round(window.start.timestamp() * 1000),
+                names.end: round(window.end.timestamp() * 1000),
+            }
         return {names.start: platform_time(window.start), names.end: platform_time(window.end)}
 
     def _log(self, window: Window | None, attempt: _Attempt, repeats: int) -> None:
@@ -249,7 +256,7 @@ class ListReader:
         listed = self._rows(first)
         rows = self._gather({}, listed)
         if total <= len(listed):
-            return _Attempt(rows, total, proved=len(rows) == total, pages=1)
+            return _Attempt(rows, total, proved=len(rows) == total)
         if divisible and total > _MOST_ROWS:
             raise _TooLarge(pieces=-(-total // _TYPICAL_ROWS))
         pages = -(-total // self._rows_a_page(params, len(listed)))
@@ -258,7 +265,7 @@ class ListReader:
         again = self._page(params, 1, self._check_total).result()
         self._gather(rows, self._rows(again))
         total_now = to_integer(again["total"]) or 0
-        return _Attempt(rows, total_now, proved=len(rows) == total == total_now, pages=pages)
+        return _Attempt(rows, total_now, proved=len(rows) == total == total_now)
 
     def _rows_a_page(self, params: Row, came: int) -> int:
         """How many rows a full page has: an API with an undocumented maximum may give less than it is asked for."""
@@ -285,14 +292,14 @@ class ListReader:
                 raise _TooLarge(pieces=2)
             more = str(answer.get("hasNext", "")).lower() if has_next else ""
             if more == "false" or len(rows) == known:
-                return _Attempt(rows, None, proved=more != "true", pages=page)
+                return _Attempt(rows, None, proved=more != "true")
 
     def _read_at_once(self, params: Row) -> _Attempt:
         """Read a list that comes in one answer."""
         answer = self._page(params, 1).result()
         if self._api.list_key not in answer:
             answer = self._page(params, 1).result()
-        return _Attempt(self._gather({}, self._rows(answer)), None, proved=True, pages=1)
+        return _Attempt(self._gather({}, self._rows(answer)), None, proved=True)
 
     def _page(
         self, params: Row, page: int, check: Callable[[Answer], None] | None = None, *, size: int | None = None

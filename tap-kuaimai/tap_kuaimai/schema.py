@@ -38,7 +38,7 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all parts of a declaration: read-only, and a misspelt field is an error."""
 
 
-class Property(Declared):
+class Property(Declared, frozen=True):
     """One field of a row.
 
     Attributes:
@@ -52,7 +52,7 @@ class Property(Declared):
     aliases: list[str] = []
 
 
-class WindowParams(Declared):
+class WindowParams(Declared, frozen=True):
     """How the API is asked for a span of time.
 
     Attributes:
@@ -66,7 +66,7 @@ class WindowParams(Declared):
     format: Literal["datetime", "epoch_ms"] = "datetime"
 
 
-class Paging(Declared):
+class Paging(Declared, frozen=True):
     """How the API is asked for a page, and how the end of its list is known.
 
     Attributes:
@@ -89,7 +89,7 @@ class Paging(Declared):
         return max(self.min_size, min(wanted, self.max_size))
 
 
-class Totals(Declared):
+class Totals(Declared, frozen=True):
     """How the API is asked what it has for a day, by a time that never changes.
 
     Attributes:
@@ -105,7 +105,7 @@ class Totals(Declared):
     params: dict[str, str | int | bool] = {}
 
 
-class ForEach(Declared):
+class ForEach(Declared, frozen=True):
     """An API that answers for one row of another stream at a time.
 
     Attributes:
@@ -121,7 +121,7 @@ class ForEach(Declared):
     column: str | None = None
 
 
-class Child(Declared):
+class Child(Declared, frozen=True):
     """An array of objects inside the row, which becomes a stream of its own.
 
     Attributes:
@@ -135,7 +135,7 @@ class Child(Declared):
     title: str = ""
 
 
-class Declaration(Declared):
+class Declaration(Declared, frozen=True):
     """One list API.
 
     Attributes:
@@ -242,7 +242,7 @@ class DeclarationError(ValueError):
         self.mistakes = mistakes
 
 
-def _merge(shipped: Any, custom: Any) -> Any:
+def _merge(shipped: object, custom: object) -> object:
     if not (isinstance(shipped, dict) and isinstance(custom, dict)):
         return custom
     return shipped | {key: _merge(shipped.get(key), value) for key, value in custom.items()}
@@ -293,7 +293,10 @@ def child_schema(one: Declaration, array: str) -> dict[str, Any]:
         parent = one.properties[field]
         columns[column] = _column(Property(parent.type, f"所属{one.title}：{parent.description}"))
     if not child.primary_keys:
-        columns[ROW_NUMBER] = {"type": ["integer", "null"], "description": "行号（按内容排序，从1开始，与返回顺序无关）"}
+        columns[ROW_NUMBER] = {
+            "type": ["integer", "null"],
+            "description": "行号（按内容排序，从1开始，与返回顺序无关）",
+        }
     columns |= {name: _column(prop) for name, prop in child.properties.items()}
     return _schema(columns, child_keys(one, array))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from tap_kuaimai.values import parse_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 SECRETS = ("app_key", "app_secret", "access_token", "refresh_token")
 
@@ -36,7 +36,10 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Extend the session at the start of a run, at most once in 24 hours",
     ),
     th.Property(
-        "api_url", th.StringType, default="https://gw.superboss.cc/router", description="Address of the platform's router"
+        "api_url",
+        th.StringType,
+        default="https://gw.superboss.cc/router",
+        description="Address of the platform's router",
     ),
     th.Property(
         "sign_method",
@@ -122,7 +125,7 @@ def mistakes(config: Mapping[str, Any]) -> list[str]:
     Returns:
         One line for each mistake, without the values of secrets.
     """
-    wrong = []
+    wrong: list[str] = []
     start = _date(config, "start_date", wrong)
     end = _date(config, "end_date", wrong)
     if start and end and end <= start:

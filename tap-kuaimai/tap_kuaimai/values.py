@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +28,10 @@ _UNSET_MS = frozenset({946656000000, 978278400000})
 
 _FIRST_MS = 100_000_000_000
 """Smaller numbers are read as seconds: as milliseconds they would lie before March 1973."""
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_DAY_SECONDS = 86_400
+_OFFSET_SECONDS = 8 * 3600
 
 _EMPTY = frozenset({"", "null", "NULL"})
 
@@ -62,8 +67,29 @@ def platform_time(moment: datetime) -> str:
     return moment.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def to_datetime(value: Any) -> str | None:
+@cache
+def _day(number: int) -> str:
+    """Day `number` since 1970 as text. Rows of a window have few different days, and a year has no more than it has."""
+    return date.fromordinal(_EPOCH_DAY + number).isoformat()
+
+
+@cache
+def _time_of_day(second: int) -> str:
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+
+
+def _format_milliseconds(milliseconds: int) -> str:
+    """Epoch milliseconds as `format_datetime` would put them, ten times as fast: a row has many of them."""
+    seconds, fraction = divmod(milliseconds, 1000)
+    day, second = divmod(seconds + _OFFSET_SECONDS, _DAY_SECONDS)
+    text = f"{_day(day)}T{_time_of_day(second)}"
+    return f"{text}.{fraction:03}+08:00" if fraction else text + "+08:00"
+
+
+def to_datetime(value: object) -> str | None:
     """An instant in any of the platform's notations as RFC 3339 with +08:00, or None where it is not set."""
+    if value.__class__ is int and value >= _FIRST_MS and value not in _UNSET_MS:
+        return _format_milliseconds(value)
     if isinstance(value, str):
         text = value.strip()
         if text in _EMPTY:
@@ -77,15 +103,10 @@ def to_datetime(value: Any) -> str | None:
         return None
     if milliseconds < _FIRST_MS:
         milliseconds *= 1000
-    seconds, fraction = divmod(milliseconds, 1000)
-    try:
-        text = datetime.fromtimestamp(seconds, BEIJING).isoformat()
-    except (OverflowError, OSError) as error:
-        raise ValueError("not a time") from error
-    return f"{text[:19]}.{fraction:03}+08:00" if fraction else text
+    return _format_milliseconds(milliseconds)
 
 
-def to_date(value: Any) -> str | None:
+def to_date(value: object) -> str | None:
     """A day as `yyyy-MM-dd`, or None where it is not set.
 
     Raises:
@@ -101,7 +122,7 @@ def to_date(value: Any) -> str | None:
     return text[:10]
 
 
-def to_integer(value: Any) -> int | None:
+def to_integer(value: object) -> int | None:
     """A whole number of any size, exactly; None where it is empty."""
     if isinstance(value, str):
         text = value.strip()
@@ -117,7 +138,7 @@ def to_integer(value: Any) -> int | None:
     raise ValueError("not a whole number")
 
 
-def to_number(value: Any) -> int | Decimal | None:
+def to_number(value: object) -> int | Decimal | None:
     """A number with exactly the digits the platform sent; None where it is empty."""
     if isinstance(value, str):
         text = value.strip()
@@ -130,12 +151,12 @@ def to_number(value: Any) -> int | Decimal | None:
     if isinstance(value, Decimal) and not value.is_finite():
         raise ValueError("not a number")
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        raise ValueError("not a number")
+        raise ValueError("not a number")  # noqa: TRY004 -- a value that does not fit its column, as above
     return value
 
 
-def to_boolean(value: Any) -> bool | None:
-    """true and false, also as 1 and 0 and as text; None where it is empty."""
+def to_boolean(value: object) -> bool | None:
+    """The values true and false, also as 1 and 0 and as text; None where it is empty."""
     if isinstance(value, str):
         value = value.strip().lower()
         if value in _EMPTY:
@@ -146,19 +167,19 @@ def to_boolean(value: Any) -> bool | None:
     raise ValueError("neither true nor false")
 
 
-def to_string(value: Any) -> str:
+def to_string(value: object) -> str:
     """Text as it is; anything else as its JSON text."""
     return value if isinstance(value, str) else _canonical(value).decode()
 
 
-def to_array(value: Any) -> list[Any] | None:
+def to_array(value: object) -> list[Any] | None:
     """A list; a single value where the platform leaves the list out makes a list of one."""
     if isinstance(value, str) and value in _EMPTY:
         return None
     return value if isinstance(value, list) else [value]
 
 
-def to_object(value: Any) -> dict[str, Any] | None:
+def to_object(value: object) -> dict[str, Any] | None:
     """An object; None where it is empty text."""
     if isinstance(value, str) and value in _EMPTY:
         return None
@@ -247,7 +268,7 @@ class RowConverter:
         return row
 
 
-def objects(elements: Any) -> list[dict[str, Any]]:
+def objects(elements: object) -> list[dict[str, Any]]:
     """The elements of an array field as objects.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tap_kuaimai.values import BEIJING
@@ -75,7 +76,7 @@ def split(window: Window, pieces: int) -> list[Window]:
     """
     pieces = max(1, min(pieces, window.seconds))
     edges = [window.start + timedelta(seconds=window.seconds * i // pieces) for i in range(pieces + 1)]
-    return [Window(start, end) for start, end in zip(edges, edges[1:], strict=False)]
+    return [Window(start, end) for start, end in pairwise(edges)]
 
 
 def span_to_read(
