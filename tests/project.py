@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 BIN = ROOT / ".venv" / "bin"
-SHARED = (".venv", "meltano.yml", "logging.yaml", "checks.yml", "transforms")
+FILES = ("meltano.yml", "logging.yaml")
 RUN_SECONDS = 300
 
 
@@ -42,9 +43,10 @@ class Project:
     def create(cls, directory: Path, server: Server, database: str, settings: Mapping[str, str]) -> Project:
         """Lay out the project and return it."""
         directory.mkdir(parents=True, exist_ok=True)
-        for name in SHARED:
-            if (ROOT / name).exists():
-                (directory / name).symlink_to(ROOT / name)
+        (directory / ".venv").symlink_to(ROOT / ".venv")
+        for name in FILES:
+            # Meltano wants its files inside the project: copies, not links.
+            shutil.copy(ROOT / name, directory / name)
         target = {
             "TARGET_MYSQL_REPLACE_HOST": server.host,
             "TARGET_MYSQL_REPLACE_PORT": str(server.port),

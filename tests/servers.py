@@ -67,6 +67,7 @@ class Server:
     pid: int
     options: tuple[str, ...] = ()
     host: str = "127.0.0.1"
+    process: subprocess.Popen[bytes] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def connect(self, database: str | None = None, **options: Any) -> pymysql.Connection[Any]:  # noqa: ANN401 PyMySQL's own
         """Return a new autocommit connection; ``options`` go to PyMySQL as they are."""
@@ -83,21 +84,30 @@ class Server:
 
     def alive(self) -> bool:
         """Return whether the process exists and has not ended."""
+        if self.process is not None:
+            return self.process.poll() is None
         return _process_alive(self.pid)
 
     def stop(self) -> None:
         """Shut the server down in order."""
-        _end(self.pid, signal.SIGTERM)
+        self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the server as a power cut would (SIGKILL)."""
-        _end(self.pid, signal.SIGKILL)
+        self._end(signal.SIGKILL)
 
     def restart(self) -> None:
         """Start it again on the same data, port and password; waits until it answers."""
         if self.alive():
             self.stop()
-        self.pid = start(self.flavour, self.directory, port=self.port, options=self.options).pid
+        started = start(self.flavour, self.directory, port=self.port, options=self.options)
+        self.pid, self.process = started.pid, started.process
+
+    def _end(self, first: signal.Signals) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.alive():
+            os.kill(self.pid, first if time.monotonic() < deadline else signal.SIGKILL)
+            time.sleep(0.05)
 
 
 def start(flavour: Flavour, directory: Path, *, port: int | None = None, options: Iterable[str] = ()) -> Server:
@@ -138,7 +148,9 @@ def start(flavour: Flavour, directory: Path, *, port: int | None = None, options
         process = subprocess.Popen(
             command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    server = Server(flavour, directory, port, USER, credentials["password"], process.pid, tuple(options))
+    server = Server(
+        flavour, directory, port, USER, credentials["password"], process.pid, tuple(options), process=process
+    )
     if fresh and flavour == "seekdb":
         with _wait_until_it_answers(server, process, "root", "") as connection, connection.cursor() as cursor:
             for statement in _account_statements("%", server.password):
@@ -384,27 +396,8 @@ def _port_is_free(port: int) -> bool:
 
 
 def _process_alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        # Collects our own child if it has ended; a server started by an earlier process is no child of ours.
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
-
-
-def _end(pid: int, first: signal.Signals) -> None:
-    if not _process_alive(pid):
-        return
-    os.kill(pid, first)
-    deadline = time.monotonic() + STOP_SECONDS
-    while _process_alive(pid):
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
+    return pid > 0
