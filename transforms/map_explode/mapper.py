@@ -131,6 +131,8 @@ class MapExplode(InlineMapper):
         unchanged = len(outputs) == 1 and not outputs[0].changes
         (self.message_reader.unchanged.add if unchanged else self.message_reader.unchanged.discard)(stream)
         (self.message_reader.dropped.discard if outputs else self.message_reader.dropped.add)(stream)
+        if not outputs:
+            self.logger.info("Stream '%s' is left out, as stream_maps says", stream)
         bookmarks = message_dict.get("bookmark_properties") or []
         for output in outputs:
             columns = output.schema.get("properties", {})
