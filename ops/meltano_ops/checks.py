@@ -27,7 +27,21 @@ FACTS = "ops"
 SEVERITIES = ("critical", "warning")
 ROWS_KEPT = 400
 _BOUNDS = ("equals", "min", "max")
-_KEYS = frozenset({"name", "title", "database", "severity", "subject", "sql", "expect", "message", "advice", "enabled"})
+_KEYS = frozenset(
+    {
+        "name",
+        "title",
+        "database",
+        "severity",
+        "subject",
+        "sql",
+        "expect",
+        "message",
+        "advice",
+        "enabled",
+        "every_minutes",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,7 @@ class Check:
         expect: What every row must satisfy, `{column: {equals|min|max: number}}`; empty: no row at all.
         message: What is wrong, for people.
         advice: What to do about it.
+        every_minutes: The scheduler runs it no more often than this; 0 is every round.
     """
 
     name: str
@@ -67,6 +82,7 @@ class Check:
     expect: dict[str, dict[str, float]]
     message: Text
     advice: Text
+    every_minutes: float = 0
 
 
 @dataclass(frozen=True)
@@ -150,7 +166,14 @@ def _check(entry: dict[str, Any], databases: dict[str, Any]) -> Check:
         expect=_expect(name, entry.get("expect") or {}),
         message=_text(entry["message"]),
         advice=_text(entry.get("advice") or ""),
+        every_minutes=_minutes(name, entry.get("every_minutes", 0)),
     )
+
+
+def _minutes(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise OpsError(f"Check {name}: every_minutes must be a number of minutes, not {value!r}.")
+    return float(value)
 
 
 def _expect(name: str, entry: object) -> dict[str, dict[str, float]]:
@@ -203,15 +226,21 @@ def violates(row: Mapping[str, Any], expect: Mapping[str, Mapping[str, float]]) 
 
 
 def run_checks(
-    connection: sqlite3.Connection, settings: Settings, book: CheckBook, now: float | None = None
+    connection: sqlite3.Connection,
+    settings: Settings,
+    book: CheckBook,
+    now: float | None = None,
+    *,
+    only_due: bool = False,
 ) -> list[Result]:
-    """Run every check; one that cannot run gives a result too, and does not stop the others.
+    """Run the checks; one that cannot run gives a result too, and does not stop the others.
 
     Args:
         connection: The facts' file.
         settings: The project.
         book: The checks.
         now: Seconds since 1970; the clock where it is not given.
+        only_due: Leave out those that ran less than `every_minutes` ago.
     """
     at = time.time() if now is None else now
     parameters = {
@@ -222,7 +251,12 @@ def run_checks(
     }
     warehouses = {name: Warehouse(settings, name, entry) for name, entry in book.databases.items()}
     try:
-        return [_run(check, connection, warehouses, parameters) for check in book.checks]
+        last = dict(connection.execute("SELECT name, checked_at FROM check_results").fetchall())
+        return [
+            _run(check, connection, warehouses, parameters)
+            for check in book.checks
+            if not only_due or at - last.get(check.name, 0) >= check.every_minutes * 60
+        ]
     finally:
         for warehouse in warehouses.values():
             warehouse.close()
@@ -287,11 +321,12 @@ def _broken(check: Check, detail: str) -> Finding:
     )
 
 
-def save_results(connection: sqlite3.Connection, results: list[Result], now_at: int) -> None:
-    """Keep the results for the page; call it inside a transaction."""
+def save_results(connection: sqlite3.Connection, book: CheckBook, results: list[Result], now_at: int) -> None:
+    """Keep the results for the page, and drop those of checks that are gone; call it inside a transaction."""
+    names = [check.name for check in book.checks]
     connection.execute(
-        f"DELETE FROM check_results WHERE name NOT IN ({', '.join('?' * len(results))})",  # noqa: S608 - marks only
-        [result.check.name for result in results],
+        f"DELETE FROM check_results WHERE name NOT IN ({', '.join('?' * len(names))})",  # noqa: S608 - marks only
+        names,
     )
     for result in results:
         check = result.check

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meltano_ops.checks import Finding, Result, Text
+from meltano_ops.checks import CheckBook, Finding, Result, Text
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
 
 # The shared problem of a database that cannot be reached, and that of a check that cannot run.
 _SHARED = frozenset({"database", "check"})
@@ -43,13 +42,11 @@ class Due:
         return bool(self.opened or self.repeated or self.recovered)
 
 
-def undecided(results: Iterable[Result]) -> set[str]:
-    """Return the names of checks that could not say anything: their open problems neither recover nor end."""
-    return {result.check.name for result in results if result.status == "error"}
+def update_problems(connection: sqlite3.Connection, book: CheckBook, results: list[Result], now_at: int) -> None:
+    """Open, refresh and close problems after a round of checks; call it inside a transaction.
 
-
-def update_problems(connection: sqlite3.Connection, results: list[Result], now_at: int) -> None:
-    """Open, refresh and close problems after a round of checks; call it inside a transaction."""
+    A problem stays open while its check cannot say anything, or was not asked in this round.
+    """
     findings: dict[tuple[str, str], Finding] = {
         (finding.name, finding.subject): finding for result in results for finding in result.findings
     }
@@ -76,7 +73,8 @@ def update_problems(connection: sqlite3.Connection, results: list[Result], now_a
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (*values, now_at),
             )
-    waiting = undecided(results)
+    decided = {result.check.name for result in results if result.status != "error"}
+    waiting = {check.name for check in book.checks} - decided
     for row in connection.execute("SELECT id, name, subject FROM problems WHERE recovered_at IS NULL").fetchall():
         if (row["name"], row["subject"]) in findings or (row["name"] in waiting and row["name"] not in _SHARED):
             continue

@@ -93,7 +93,7 @@ def find_block(connection: sqlite3.Connection, project: Project, stream: str) ->
     ).fetchall()
     for (pipeline,) in pipelines:
         name = split_pipeline(pipeline)
-        for block in blocks:
+        for block in sorted(blocks, key=lambda block: project.plugins[block.tap].parent is not None):
             if (block.tap, block.target) == (name.tap, name.target):
                 return block
         if name.tap in project.plugins and name.target in project.plugins:

@@ -34,13 +34,16 @@ class Round:
         return bool(self.deliveries) and not any(delivery.accepted for delivery in self.deliveries)
 
 
-def check_round(connection: sqlite3.Connection, settings: Settings, now: float | None = None) -> Round:
+def check_round(
+    connection: sqlite3.Connection, settings: Settings, now: float | None = None, *, only_due: bool = False
+) -> Round:
     """Run one round.
 
     Args:
         connection: The facts' file, writable.
         settings: The project.
         now: Seconds since 1970; the clock where it is not given.
+        only_due: Spare the checks that ran less than their `every_minutes` ago.
 
     Raises:
         OpsError: `meltano.yml` or `checks.yml` has a mistake.
@@ -48,15 +51,16 @@ def check_round(connection: sqlite3.Connection, settings: Settings, now: float |
     at = time.time() if now is None else now
     # Scheduler and `meltano-ops check` may come at once: a problem is told by one of them.
     with locks.held(settings.database.with_name(f"{settings.database.name}.round.lock")):
-        return _round(connection, settings, at)
+        return _round(connection, settings, at, only_due=only_due)
 
 
-def _round(connection: sqlite3.Connection, settings: Settings, at: float) -> Round:
+def _round(connection: sqlite3.Connection, settings: Settings, at: float, *, only_due: bool) -> Round:
     collect(connection, settings, at)
-    results = run_checks(connection, settings, load_checks(settings.root), at)
+    book = load_checks(settings.root)
+    results = run_checks(connection, settings, book, at, only_due=only_due)
     with store.transaction(connection):
-        save_results(connection, results, int(at))
-        update_problems(connection, results, int(at))
+        save_results(connection, book, results, int(at))
+        update_problems(connection, book, results, int(at))
         connection.execute(
             "INSERT INTO meta VALUES ('checked_at', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (int(at),),

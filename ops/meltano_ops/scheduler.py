@@ -209,7 +209,7 @@ class Scheduler:
             return
         try:
             with self._connect() as connection:
-                check_round(connection, self._settings)
+                check_round(connection, self._settings, only_due=True)
         except OpsError as error:
             logger.error("%s", error)  # noqa: TRY400 - a message for the operator
         finally:

@@ -178,7 +178,9 @@ SELECT names.pipeline, last.run_id, last.state, last.started_at, last.ended_at, 
        plan.schedule, plan.due_at, plan.next_due_at, plan.interval_seconds, plan.first_seen_at,
        (SELECT last_log_at FROM run_logs WHERE run_logs.run_id = last.run_id) AS last_log_at,
        (SELECT count(*) FROM runs WHERE runs.pipeline = names.pipeline AND runs.state IN ('FAIL', 'DEAD')
-          AND runs.started_at > coalesce(success.started_at, 0)) AS failures,
+          AND runs.started_at > coalesce(success.started_at, 0)
+          -- What the scheduler ended because it was told to stop is made up for at its next start.
+          AND runs.run_id NOT IN (SELECT launches.run_id FROM launches WHERE outcome = 'stopped')) AS failures,
        (SELECT min(covered_to_at) FROM coverage WHERE coverage.pipeline = names.pipeline
           AND coverage.logged_at >= coalesce(success.started_at, 0)) AS covered_to_at,
        (SELECT count(*) FROM windows WHERE windows.pipeline = names.pipeline AND verified = 0 AND resolved_at IS NULL)
