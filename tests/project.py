@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 BIN = ROOT / ".venv" / "bin"
-FILES = ("meltano.yml", "logging.yaml")
+FILES = ("meltano.yml", "logging.yaml", "transforms/mappings.meltano.yml")
 RUN_SECONDS = 300
 
 
@@ -46,6 +46,7 @@ class Project:
         (directory / ".venv").symlink_to(ROOT / ".venv")
         for name in FILES:
             # Meltano wants its files inside the project: copies, not links.
+            (directory / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, directory / name)
         target = {
             "TARGET_MYSQL_REPLACE_HOST": server.host,
