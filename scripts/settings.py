@@ -115,7 +115,9 @@ def env_example(plugins: dict[str, list[Setting]]) -> str:
             name = f"{plugin}_{setting.name}".replace("-", "_").upper()
             default = setting.default
             value = "" if default is None else default if isinstance(default, str) else json.dumps(default)
-            essential = (setting.required and setting.kind == "string") or (plugin.startswith("target-") and setting.name in _CONNECTION)
+            essential = (setting.required and setting.kind == "string") or (
+                plugin.startswith("target-") and setting.name in _CONNECTION
+            )
             lines += [f"# {setting.description}", f"{'' if essential else '# '}{name}={value}"]
     return "\n".join(lines) + "\n"
 
