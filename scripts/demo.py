@@ -284,13 +284,13 @@ def print_next_steps() -> None:
     steps = (
         ("make demo", "again: a day of business has gone by, only that is fetched"),
         (". .demo/env", "this shell now uses the demo's settings, for the commands below"),
-        (".venv/bin/meltano run tap-kuaimai beat-flat target-mysql-replace", "a wide table, one row per item"),
+        (".venv/bin/meltano run --state-id-suffix=flat tap-kuaimai beat-flat target-mysql-replace", "a wide table, one row per item"),
         (".venv/bin/meltano state list", "the bookmarks; state get, set and clear read and move them"),
         ("make up", "scheduler, status page and alerts"),
         ("make demo-down", "stop what the demo started"),
     )
     for command, meaning in steps:
-        print(f"    {command:<68}{meaning}")
+        print(f"    {command:<90}{meaning}")
 
 
 def down() -> None:

@@ -119,6 +119,12 @@ def env_example(plugins: dict[str, list[Setting]]) -> str:
                 plugin.startswith("target-") and setting.name in _CONNECTION
             )
             lines += [f"# {setting.description}", f"{'' if essential else '# '}{name}={value}"]
+    lines += [
+        "",
+        "# --- the mapping `privacy` ---",
+        "# A long random text, kept for good: it turns nicknames into hashes that nobody can compute who lacks it",
+        "# MAPPING_SALT=",
+    ]
     return "\n".join(lines) + "\n"
 
 
