@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meltano_ops import facts, logfiles, store
@@ -188,17 +188,20 @@ def _position(connection: sqlite3.Connection, file: logfiles.LogFile) -> int:
 
 def _collect_runs(connection: sqlite3.Connection, history: History) -> int:
     """Take over new runs, and again those that were running the last time."""
-    with store.transaction(connection):
-        running = [row[0] for row in connection.execute("SELECT DISTINCT run_id FROM runs WHERE state = 'RUNNING'")]
-        after = _meta(connection, "meltano_run") or 0
-        if history.last_id() < after:
-            after = 0  # `.meltano` was removed, and its numbers begin again
-        found = history.after(after)
-        for run in [*history.again(running), *found]:
-            _write_run(connection, run)
-        if found:
+    count = 0
+    while True:
+        with store.transaction(connection):
+            running = [row[0] for row in connection.execute("SELECT DISTINCT run_id FROM runs WHERE state = 'RUNNING'")]
+            after = _meta(connection, "meltano_run") or 0
+            if history.last_id() < after:
+                after = 0  # `.meltano` was removed, and its numbers begin again
+            found = history.after(after)
+            for run in [*history.again(running), *found]:
+                _write_run(connection, run)
+            if not found:
+                return count
             _set_meta(connection, "meltano_run", found[-1].id)
-        return len(found)
+        count += len(found)
 
 
 def _write_run(connection: sqlite3.Connection, run: Run) -> None:
@@ -336,13 +339,14 @@ def _write_schedules(connection: sqlite3.Connection, project: Project, settings:
     for schedule in project.schedules:
         cron = parse_interval(schedule.interval)
         due, following = due_times(cron.trigger(settings.timezone), now) if cron else (None, None)
+        before = due_times(cron.trigger(settings.timezone), due - timedelta(seconds=1))[0] if cron and due else None
         seconds = int((following - due).total_seconds()) if due and following else None
         for pipeline in schedule.pipelines:
             wanted.add((schedule.name, pipeline))
             connection.execute(
-                """INSERT INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name, pipeline) DO UPDATE SET
+                """INSERT INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name, pipeline) DO UPDATE SET
                      job = excluded.job, cron = excluded.cron, triggered_by = excluded.triggered_by,
-                     due_at = excluded.due_at, next_due_at = excluded.next_due_at,
+                     previous_due_at = excluded.previous_due_at, due_at = excluded.due_at, next_due_at = excluded.next_due_at,
                      interval_seconds = excluded.interval_seconds""",
                 (
                     schedule.name,
@@ -350,6 +354,7 @@ def _write_schedules(connection: sqlite3.Connection, project: Project, settings:
                     " ".join(schedule.command),
                     schedule.interval,
                     schedule.env.get("MELTANO_JOB_TRIGGER") or f"schedule:{schedule.name}",
+                    int(before.timestamp()) if before else None,
                     int(due.timestamp()) if due else None,
                     int(following.timestamp()) if following else None,
                     seconds,

@@ -8,35 +8,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from meltano_ops.facts import redact
 from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from meltano_ops.settings import Settings
 
+_COLUMNS = 'id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"'
 # STATE_EDIT rows are `meltano state set`, not runs.
-_QUERY = """
-SELECT id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"
-FROM runs WHERE state IN ('RUNNING', 'SUCCESS', 'FAIL', 'DEAD') AND id > {after} ORDER BY id LIMIT {limit}
-"""
-_LAST = """
-SELECT id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"
-FROM runs WHERE id = (SELECT max(id) FROM runs WHERE state IN ('RUNNING', 'SUCCESS', 'FAIL', 'DEAD'))
-"""
-_AGAIN = """
-SELECT id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"
-FROM runs WHERE run_id IN ({run_ids})
-"""
+_RUNS = f"SELECT {_COLUMNS} FROM runs WHERE state IN ('RUNNING', 'SUCCESS', 'FAIL', 'DEAD')"  # noqa: S608 - a constant
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -64,7 +52,7 @@ class History:
     def __init__(self, settings: Settings) -> None:
         uri = settings.variables.get("MELTANO_DATABASE_URI", "")
         self.file: Path | None = None
-        self._engine: sa.Engine | None = None
+        self._uri = ""
         if not uri:
             folder = Path(settings.variables.get("MELTANO_SYS_DIR_ROOT") or settings.root / ".meltano")
             self.file = settings.root / folder / "meltano.db"
@@ -72,52 +60,58 @@ class History:
             path = uri.removeprefix("sqlite:///").split("?")[0].replace("$MELTANO_PROJECT_ROOT", str(settings.root))
             self.file = settings.root / path.replace("$MELTANO_SYS_DIR_ROOT", str(settings.root / ".meltano"))
         else:
-            self._engine = sa.create_engine(uri, poolclass=sa.NullPool)
+            self._uri = uri
 
     @property
     def local(self) -> bool:
         """Whether every run that writes here runs on this machine."""
         return self.file is not None
 
-    def after(self, row_id: int, limit: int = 5000) -> list[Run]:
-        """Return the runs that began after row `row_id`, oldest first."""
-        return list(self._read(_QUERY.format(after=int(row_id), limit=int(limit))))
+    def after(self, row_id: int) -> list[Run]:
+        """Return runs that began after row `row_id`, oldest first; not all at once where there are very many."""
+        return self._read(f"{_RUNS} AND id > {int(row_id)} ORDER BY id LIMIT {_AT_ONCE}")
 
     def last_id(self) -> int:
         """Return the highest row id there is, 0 where there is none."""
-        return max((run.id for run in self._read(_LAST)), default=0)
+        return max((run.id for run in self._read(f"{_RUNS} ORDER BY id DESC LIMIT 1")), default=0)
+
+    def running(self) -> list[Run]:
+        """Return the runs that Meltano believes to be running."""
+        return self._read(f"{_RUNS} AND state = 'RUNNING'")
 
     def again(self, run_ids: list[str]) -> list[Run]:
         """Return the rows of the given runs as they are now."""
         if not run_ids:
             return []
-        return list(self._read(_AGAIN.format(run_ids=", ".join(f"'{UUID(run_id).hex}'" for run_id in run_ids))))
+        return self._read(f"{_RUNS} AND run_id IN ({', '.join(repr(UUID(run_id).hex) for run_id in run_ids)})")
 
-    def _read(self, query: str) -> Iterator[Run]:
-        try:
-            rows = self._sqlite(query) if self._engine is None else self._sqlalchemy(query)
-        except (sqlite3.OperationalError, sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
-            if "no such table" in str(error) or "does not exist" in str(error):
-                return
-            raise OpsError(f"Meltano's run history cannot be read: {redact(str(error))}") from None
-        for row in rows:
-            yield _run(row)
+    def _read(self, query: str) -> list[Run]:
+        rows = self._read_file(self.file, query) if self.file else self._read_server(query)
+        return [_run(row) for row in rows]
 
-    def _sqlite(self, query: str) -> list[dict[str, Any]]:
-        if self.file is None or not self.file.exists():
+    @staticmethod
+    def _read_file(file: Path, query: str) -> list[dict[str, Any]]:
+        if not file.exists():
             return []
         # Meltano commits a heartbeat each second: read-only and patient.
-        connection = sqlite3.connect(self.file.absolute().as_uri() + "?mode=ro", uri=True, timeout=30)
-        connection.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in connection.execute(query)]
-        finally:
-            connection.close()
+        with closing(sqlite3.connect(file.absolute().as_uri() + "?mode=ro", uri=True, timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            try:
+                return [dict(row) for row in connection.execute(query)]
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise OpsError(f"Meltano's run history {file} cannot be read: {error}") from None
 
-    def _sqlalchemy(self, query: str) -> list[dict[str, Any]]:
-        assert self._engine is not None  # noqa: S101 - `_read` asks
-        with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
+    def _read_server(self, query: str) -> list[dict[str, Any]]:
+        # A second of start-up that only those pay whose system database is a server.
+        import sqlalchemy as sa  # noqa: PLC0415
+
+        try:
+            with sa.create_engine(self._uri, poolclass=sa.NullPool).connect() as connection:
+                return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
+        except sa.exc.SQLAlchemyError as error:
+            raise OpsError(f"Meltano's run history cannot be read: {redact(str(error))}") from None
 
 
 def _run(row: dict[str, Any]) -> Run:

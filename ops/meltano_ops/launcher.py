@@ -131,8 +131,7 @@ def _time_limit(settings: Settings, schedule: Schedule) -> float:
 
 def _running(history: History, schedule: Schedule) -> list[Run]:
     """Return the runs of the schedule's pipelines that Meltano believes to be running."""
-    recent = history.after(max(0, history.last_id() - 5000))
-    return [run for run in recent if run.state == "RUNNING" and run.pipeline in schedule.pipelines]
+    return [run for run in history.running() if run.pipeline in schedule.pipelines]
 
 
 def _only_dead(history: History, schedule: Schedule) -> bool:

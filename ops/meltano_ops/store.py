@@ -107,8 +107,8 @@ CREATE TABLE IF NOT EXISTS api_calls (
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS schedules (
-    name TEXT, pipeline TEXT, job TEXT, cron TEXT NOT NULL, triggered_by TEXT, due_at INTEGER, next_due_at INTEGER,
-    interval_seconds INTEGER, first_seen_at INTEGER NOT NULL,
+    name TEXT, pipeline TEXT, job TEXT, cron TEXT NOT NULL, triggered_by TEXT, previous_due_at INTEGER,
+    due_at INTEGER, next_due_at INTEGER, interval_seconds INTEGER, first_seen_at INTEGER NOT NULL,
     PRIMARY KEY (name, pipeline)
 ) WITHOUT ROWID;
 
@@ -168,14 +168,15 @@ WITH names AS (
 ), success AS (
     SELECT pipeline, max(started_at) AS started_at, ended_at FROM runs WHERE state = 'SUCCESS' GROUP BY pipeline
 ), plan AS (
-    SELECT pipeline, min(next_due_at) AS next_due_at, max(due_at) AS due_at, min(interval_seconds) AS interval_seconds,
+    SELECT pipeline, min(next_due_at) AS next_due_at, max(due_at) AS due_at,
+           max(previous_due_at) AS previous_due_at, min(interval_seconds) AS interval_seconds,
            min(first_seen_at) AS first_seen_at, group_concat(name, ', ') AS schedule
     FROM schedules GROUP BY pipeline
 )
 SELECT names.pipeline, last.run_id, last.state, last.started_at, last.ended_at, last.heartbeat_at, last.error,
        last.triggered_by, last.rows_read, last.rows_loaded, last.quarantined,
        success.started_at AS success_started_at, success.ended_at AS success_at,
-       plan.schedule, plan.due_at, plan.next_due_at, plan.interval_seconds, plan.first_seen_at,
+       plan.schedule, plan.previous_due_at, plan.due_at, plan.next_due_at, plan.interval_seconds, plan.first_seen_at,
        (SELECT last_log_at FROM run_logs WHERE run_logs.run_id = last.run_id) AS last_log_at,
        (SELECT count(*) FROM runs WHERE runs.pipeline = names.pipeline AND runs.state IN ('FAIL', 'DEAD')
           AND runs.started_at > coalesce(success.started_at, 0)
@@ -221,6 +222,9 @@ def connect(path: Path, zone: ZoneInfo, *, read_only: bool = False) -> sqlite3.C
     Returns:
         A connection whose rows are `sqlite3.Row`, which leaves transactions to `transaction`.
     """
+    if not read_only and not path.exists():
+        # Error texts of plugins are in it: for the owner only, from the first moment.
+        path.touch(mode=0o600)
     address = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rwc")
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row

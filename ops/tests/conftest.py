@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+
+from meltano_ops.robots import register_robots
 
 from ops.tests.life import Life
 from ops.tests.receivers import Receiver, receiver
@@ -12,6 +15,14 @@ from ops.tests.receivers import Receiver, receiver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _apprise_plugins() -> None:
+    """Load Apprise's plugins once: one of them imports a module that Python 3.11 has deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        register_robots()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meltano_ops.cron import due_times, parse_interval
@@ -94,6 +94,8 @@ def _matches(text: str, value: int, low: int, high: int) -> bool:
     return False
 
 
+# Each example walks through half a day of minutes.
+@settings(max_examples=20)
 @given(
     minute=_field(0, 59),
     hour=_field(0, 23),
