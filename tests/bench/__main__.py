@@ -57,7 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if options.target:
         target.executable = options.target
-    target.prepare()
+    try:
+        target.prepare()
+    except LoadFailedError as error:
+        sys.exit(str(error))
     with destination.start() as server:
         where = report.machine(server.version())
         sections = {}

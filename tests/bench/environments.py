@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.bench.tickets import CACHE
@@ -25,9 +26,19 @@ def environment(name: str, *requirements: str) -> Path:
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
         uv = shutil.which("uv") or str(Path(__file__).parents[2] / _UV)
-        subprocess.run([uv, "venv", "--quiet", "--python", "3.11", folder], check=True)
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
         subprocess.run(
-            [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *requirements], check=True
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--compile-bytecode",
+                "--python",
+                folder / "bin" / "python",
+                *requirements,
+            ],
+            check=True,
         )
         ready.touch()
     return folder / "bin"

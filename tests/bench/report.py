@@ -92,7 +92,7 @@ def replace_section(document: str, name: str, content: str) -> str:
     if start not in document or end not in document:
         raise ValueError(f"the document has no section {name}")
     before, _, rest = document.partition(start)
-    return f"{before}{start}\n{content}\n{end}{rest.partition(end)[2]}"
+    return f"{before}{start}\n{content.strip()}\n\n{end}{rest.partition(end)[2]}"
 
 
 def _loader(loads: Loads, target: Loads) -> str:
