@@ -1,4 +1,4 @@
-"""``python -m tests.bench``: load the same tickets with every loader in turn and print what each of them costs."""
+"""``python -m tests.bench``: what loading and transforming cost, beside what a user would otherwise pick."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.bench.measure import LoadFailedError
 from tests.bench.peers import dlt_merge, load_data, plain_sdk, pymysql_replace, sling, target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.bench.destination import Destination
     from tests.bench.measure import Measurement
@@ -52,65 +52,71 @@ SLOW: dict[str, Loader] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what the arguments ask for and print the tables."""
+    """Measure what the arguments ask for; every table is printed as soon as it is known."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    if options.target:
-        target.executable = options.target
-    try:
-        target.prepare()
-    except LoadFailedError as error:
-        sys.exit(str(error))
+    for part in options.parts:
+        content = PARTS[part](options)
+        sys.stdout.write(f"{content}\n")
+        sys.stdout.flush()
+        if options.write:
+            DOCUMENT.write_text(report.replace_section(DOCUMENT.read_text("utf-8"), part, content), "utf-8")
+
+
+def loads(options: argparse.Namespace) -> str:
+    """Return the table of the target and the loaders beside it."""
+    _find_target(options)
     with destination.start() as server:
-        where = report.machine(server.version())
-        sections = {}
-        if not options.memory_only:
-            sections["results"] = f"{where}\n{report.table(*compare(server, options))}"
-        if options.memory or options.memory_only:
-            sections["memory"] = f"{where}\n{report.memory_table(memory(server))}"
-    sys.stdout.write("\n".join(sections.values()))
-    if options.write:
-        for name, content in sections.items():
-            DOCUMENT.write_text(report.replace_section(DOCUMENT.read_text("utf-8"), name, content), "utf-8")
+        return f"{report.machine(server.version())}\n{report.table(*compare(server, options))}"
+
+
+def memory(options: argparse.Namespace) -> str:
+    """Return the target's memory with few and with many rows; it must not depend on how many."""
+    _find_target(options)
+    measurements = []
+    with destination.start() as server:
+        for rows in MEMORY_ROWS:
+            ((lines,),) = _prepare_tickets([(rows, 1)])
+            server.reset(with_table=True)
+            measurements.append(target.run(lines, server))
+            log.info("%s rows: %.0f MB", f"{rows:,}", measurements[-1].peak_megabytes)
+        return f"{report.machine(server.version())}\n{report.memory_table(measurements)}"
+
+
+def transforms(options: argparse.Namespace) -> str:  # noqa: ARG001 every part takes the options
+    """Return the table of `tests.bench.transforms`: the inline mapper beside the SDK's."""
+    command = [sys.executable, "-m", "tests.bench.transforms"]
+    return f"{report.machine()}\n{subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout}"
+
+
+#: What is measured and printed, in this order; the document has a section for each.
+PARTS: dict[str, Callable[[argparse.Namespace], str]] = {"loads": loads, "transforms": transforms, "memory": memory}
 
 
 def compare(server: Destination, options: argparse.Namespace) -> tuple[report.Loads, list[report.Loads]]:
     """Load with the target and every other loader, in turn, round after round."""
-    everything, part = _prepare_tickets(
-        [(options.rows, 1), (options.rows, 2)], [(options.subset, 1), (options.subset, 2)]
-    )
+    loaders = {name: loader for name, loader in {**FAST, **SLOW}.items() if options.only in (None, name)}
+    subset = min(options.rows, options.subset)
+    everything, part = _prepare_tickets([(options.rows, 1), (options.rows, 2)], [(subset, 1), (subset, 2)])
     ours = report.Loads(target.LABEL)
-    others = {
-        name: report.Loads(loader.LABEL) for name, loader in {**FAST, **SLOW}.items() if options.only in (None, name)
-    }
-    for name, loads in others.items():
+    theirs = {name: report.Loads(loader.LABEL) for name, loader in loaders.items()}
+    for name, outcome in theirs.items():
         try:
-            {**FAST, **SLOW}[name].prepare()
+            loaders[name].prepare()
         except (LoadFailedError, subprocess.CalledProcessError, OSError) as error:
-            loads.failure = f"not available ({error})"
+            outcome.failure = f"not available ({error})"
     for number in range(1, options.rounds + 1):
         log.info("round %d of %d", number, options.rounds)
         _round(server, target, everything, ours)
         if ours.failure:
             sys.exit(f"the target failed: {ours.failure}")
-        for name, loads in others.items():
-            if not loads.failure:
-                _round(server, {**FAST, **SLOW}[name], everything if name in FAST else part, loads)
-    return ours, list(others.values())
+        for name, outcome in theirs.items():
+            if not outcome.failure:
+                _round(server, loaders[name], everything if name in FAST else part, outcome)
+    return ours, list(theirs.values())
 
 
-def memory(server: Destination) -> list[Measurement]:
-    """Load few and many rows with the target; its memory must not depend on how many."""
-    measurements = []
-    for rows in MEMORY_ROWS:
-        ((lines,),) = _prepare_tickets([(rows, 1)])
-        server.reset(with_table=True)
-        measurements.append(target.run(lines, server))
-        log.info("%s rows: %.0f MB", f"{rows:,}", measurements[-1].peak_megabytes)
-    return measurements
-
-
-def _round(server: Destination, loader: Loader, versions: Sequence[Tickets], loads: report.Loads) -> None:
+def _round(server: Destination, loader: Loader, versions: Sequence[Tickets], outcome: report.Loads) -> None:
     """Load the first version of the tickets into an empty table, then the second, and look at the table after each."""
     server.reset(with_table=not loader.OWN_TABLE)
     measured = []
@@ -118,15 +124,24 @@ def _round(server: Destination, loader: Loader, versions: Sequence[Tickets], loa
         try:
             measured.append(loader.run(lines, server))
         except LoadFailedError as error:
-            loads.failure = str(error)
+            outcome.failure = str(error)
             log.warning("%s: %s", loader.LABEL, error)
             return
         differences = server.differences(lines)
-        loads.differences += [column for column in differences if column not in loads.differences]
+        outcome.differences += [column for column in differences if column not in outcome.differences]
         log.info("%8.0f rows/s  %s %s", measured[-1].rows_per_second, loader.LABEL, " ".join(differences))
         server.settle()
     first, second = measured
-    loads.rounds.append((first, second))
+    outcome.rounds.append((first, second))
+
+
+def _find_target(options: argparse.Namespace) -> None:
+    if options.target:
+        target.executable = options.target
+    try:
+        target.prepare()
+    except LoadFailedError as error:
+        sys.exit(str(error))
 
 
 def _prepare_tickets(*wanted: list[tuple[int, int]]) -> list[list[Tickets]]:
@@ -138,20 +153,20 @@ def _prepare_tickets(*wanted: list[tuple[int, int]]) -> list[list[Tickets]]:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--rows", type=int, default=500_000, help="tickets for the fast loaders (default 500000)")
     parser.add_argument("--subset", type=int, default=50_000, help="tickets for the slow ones (default 50000)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is repeated (default 3)")
-    parser.add_argument("--quick", action="store_true", help="20,000 tickets, 5,000 for the slow ones, one round")
-    parser.add_argument("--only", choices=[*FAST, *SLOW], help="compare the target with this one alone")
+    parser.add_argument("--rounds", type=int, default=3, help="how often every load is repeated (default 3)")
+    parser.add_argument("--quick", action="store_true", help="20,000 tickets, 5,000 for the slow loaders, one round")
+    parser.add_argument("--only", choices=[*FAST, *SLOW], help="compare the target with this loader alone")
     parser.add_argument("--target", type=Path, help="another executable than .venv/bin/target-mysql-replace")
-    parser.add_argument(
-        "--memory", action="store_true", help="also the target's memory with 50,000 and 2,000,000 tickets"
-    )
-    parser.add_argument("--memory-only", action="store_true", help="nothing but that")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     options = parser.parse_args(arguments)
     if options.quick:
         options.rows, options.subset, options.rounds = 20_000, 5_000, 1
+    options.parts = options.parts or list(PARTS)
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     return options
 
 

@@ -71,14 +71,14 @@ def memory_table(measurements: Iterable[Measurement]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def machine(server_version: str) -> str:
+def machine(server_version: str | None = None) -> str:
     """Return a line about where and when: date, processor, cores, memory, versions."""
     processor = _first_match("/proc/cpuinfo", r"model name\s*: (.*)") or platform.processor() or platform.machine()
     memory = int(_first_match("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0) / 2**20
     today = dt.datetime.now(tz=dt.timezone.utc).date()
     return (
         f"{today}: {processor}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}, "
-        f"MariaDB {server_version}, Python {platform.python_version()}\n"
+        f"{f'MariaDB {server_version}, ' if server_version else ''}Python {platform.python_version()}\n"
     )
 
 

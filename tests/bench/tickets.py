@@ -113,7 +113,7 @@ def record_lines(columns: list[Texts]) -> Iterator[str]:
 
 
 def tsv_lines(columns: list[Texts]) -> Iterator[str]:
-    r"""Return the rows of a chunk as ``LOAD DATA`` reads them: tabs between fields, backslash escapes, NULL as ``\N``."""
+    r"""Return the rows of a chunk as ``LOAD DATA`` reads them: tabs, backslash escapes, NULL as ``\N``."""
     cells = [[r"\N" if text is None else _escape(text) for text in texts] for texts in columns]
     return ("\t".join(row) + "\n" for row in zip(*cells, strict=True))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import measure
@@ -11,6 +10,8 @@ from tests.bench.environments import environment
 from tests.bench.tickets import RECORD_HEAD, STREAM
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.bench.destination import Destination
     from tests.bench.tickets import Tickets
 

@@ -25,7 +25,7 @@ def test_the_target_and_the_servers_client_load_the_same_tickets() -> None:
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    *_, target, limit = done.stdout.splitlines()
+    *_, target, limit = done.stdout.strip().splitlines()
     assert target.startswith("| **target-mysql-replace** | 3,000 |")
     assert target.endswith("| 1 | equal |")
     assert limit.endswith("| equal |")
@@ -36,3 +36,10 @@ def test_a_target_that_is_not_there_is_one_line() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr == "/nowhere/target is missing: run `make setup`, or name another with --target\n"
+
+
+def test_a_part_that_does_not_exist_is_told_with_those_that_do() -> None:
+    command = [sys.executable, "-m", "tests.bench", "speed"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.endswith("there is no part speed; there are loads, transforms, memory\n")
