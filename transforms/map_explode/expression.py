@@ -19,6 +19,7 @@ from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.singerlib.json import deserialize_json, serialize_json
 
 from map_explode import functions
+from map_explode.infer import BUILT_IN_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,19 +175,24 @@ class _Names:
 
     def __init__(self, constants: Mapping[str, Any], known: frozenset[str]) -> None:
         self._constants = constants
+        self._reserved = BUILT_IN_NAMES | constants.keys()
         self._known = known
         self.record: Record = {}
         self.nested: Record = {}
         self.column: str | None = None
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
-        if name in {"_", "record"}:
-            return self.record if self.nested is self.record else {**self.nested, **self.record}
-        if name == "self" and self.column is not None:
-            return self.record.get(self.column)
-        for names in (self._constants, self.record, self.nested):
-            if name in names:
-                return names[name]
+        if name in self._reserved:
+            if name == "self" and self.column is not None:
+                return self.record.get(self.column)
+            if name in {"_", "record"}:
+                return self.record if self.nested is self.record else {**self.nested, **self.record}
+            if name in self._constants:
+                return self._constants[name]
+        if name in self.record:
+            return self.record[name]
+        if name in self.nested:
+            return self.nested[name]
         if name in self._known:
             return None
         raise KeyError(name)

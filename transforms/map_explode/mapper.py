@@ -14,12 +14,13 @@ from singer_sdk import typing as th
 from singer_sdk.exceptions import FatalSyncError, MapExpressionError, MappingError, RecordsWithoutSchemaException
 from singer_sdk.singerlib.exceptions import SingerError
 
+from map_explode import codec
 from map_explode.columns import TYPES
 from map_explode.messages import LineReader, LineWriter
 from map_explode.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from singer_sdk.plugin_base import _ConfigInput
 
@@ -150,16 +151,29 @@ class MapExplode(InlineMapper):
             MapExpressionError: an expression failed; the message tells the line of the input, no values.
             RecordsWithoutSchemaException: no SCHEMA came before the record.
         """
-        record = message_dict["record"]
         version = message_dict.get("version")
         extracted = message_dict.get("time_extracted")
         time_extracted = None if extracted is None else dt.datetime.fromisoformat(extracted)
+        for stream, row in self._rows(message_dict):
+            yield singer.RecordMessage(stream=stream, record=row, version=version, time_extracted=time_extracted)
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        # What `map_record_message` gives, without an object for every row; the other members stay as they came.
+        rest = b"".join(
+            b"," + codec.encode(name) + b":" + codec.encode(value)
+            for name, value in message_dict.items()
+            if name not in {"type", "stream", "record"}
+        )
+        write_record = self.message_writer.write_record
+        for stream, row in self._rows(message_dict):
+            write_record(stream, row, rest)
+
+    def _rows(self, message_dict: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the streams and records a record becomes."""
         try:
             for output in self._outputs_of(message_dict["stream"]):
-                for row in output.records(record):
-                    yield singer.RecordMessage(
-                        stream=output.name, record=row, version=version, time_extracted=time_extracted
-                    )
+                for row in output.records(message_dict["record"]):
+                    yield output.name, row
         except MapExpressionError as error:
             raise MapExpressionError(f"{error} (input line {self.message_reader.line_number})") from None
 

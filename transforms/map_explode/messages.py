@@ -38,6 +38,8 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._size = 0
+        #: Stream -> the beginning of its RECORD lines.
+        self._heads: dict[str, bytes] = {}
 
     def serialize_message(self, message: Message) -> bytes:
         """Return a message as a line."""
@@ -46,6 +48,19 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     def write_message(self, message: Message) -> None:
         """Write a message."""
         self.write_line(self.serialize_message(message))
+
+    def write_record(self, stream: str, record: dict[str, Any], rest: bytes) -> None:
+        """Write a RECORD message.
+
+        Args:
+            stream: its stream.
+            record: its record.
+            rest: the further members of the message, each behind a comma.
+        """
+        head = self._heads.get(stream)
+        if head is None:
+            head = self._heads[stream] = b'{"type":"RECORD","stream":' + codec.encode(stream) + b',"record":'
+        self.write_line(b"".join((head, codec.encode(record), rest, b"}\n")))
 
     def write_line(self, line: bytes) -> None:
         """Write a line that ends with a line break."""

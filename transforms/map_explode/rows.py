@@ -157,7 +157,10 @@ class Rows:
         array. An element without any key gets its row number, made unlike an id: -2, or '#2'. The one row of a record
         without elements has number 0, which gives 0 or empty text.
         """
-        absent = all(row.get(column) is None for column in self.key)
+        key = tuple([row.get(column) for column in self.key])
+        if None not in key and not any(self.key.values()):
+            return key
+        absent = all(value is None for value in key)
         for column, is_text in self.key.items():
             value = row.get(column)
             if value is None:

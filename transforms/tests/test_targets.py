@@ -15,7 +15,7 @@ import pytest
 from tests.test_other_targets import public_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.conftest import Message, Runner
     from tests.servers import Server
@@ -36,7 +36,7 @@ TICKET = {
 }
 
 
-def load(messages: Iterable[Message], mapper: dict[str, Any], target: list[str | Path], directory: Path) -> str:
+def load(messages: Iterable[Message], mapper: dict[str, Any], target: Sequence[str | Path], directory: Path) -> str:
     """Pipe messages through the mapper into a target; return what both wrote to standard error."""
     config = directory / "mapper.json"
     config.write_text(json.dumps(mapper), encoding="utf-8")
@@ -60,10 +60,11 @@ def test_a_wide_table_follows_tickets_whose_items_shrink(
     newer = {"on": {"id": "id"}, "version": {"modified": "modified"}}
     target = {
         "host": mariadb.host, "port": mariadb.port, "user": mariadb.user, "password": mariadb.password,
-        "database": database, "prune": {"ticket_flat": {"parent": "ticket", **newer}, "wide": {"parent": "wide", **newer}},
+        "database": database,
+        "prune": {"ticket_flat": {"parent": "ticket", **newer}, "wide": {"parent": "wide", **newer}},
     }  # fmt: skip
     (tmp_path / "target.json").write_text(json.dumps(target), encoding="utf-8")
-    program = [PROGRAMS / "target-mysql-replace", "--config", "target.json"]
+    program: list[str | Path] = [PROGRAMS / "target-mysql-replace", "--config", "target.json"]
     kept = {"id": 2, "modified": "2026-01-01T00:00:00+08:00", "items": [{"id": 9, "price": 1}]}
     for day, items in enumerate([[1, 2, 3, 4, 5], [2, 4], [], [7]], start=1):
         changed = {
@@ -80,11 +81,12 @@ def test_a_wide_table_follows_tickets_whose_items_shrink(
         with mariadb.connect(database) as connection, connection.cursor() as cursor:
             for table in ("ticket_flat", "wide"):
                 cursor.execute(f"SELECT id, items_id, items_price FROM {table} ORDER BY id, items_id")
-                rows = [(1, each, Decimal("19.95")) for each in items] or [(1, 0, None)]
+                rows: list[tuple[int, int, Decimal | None]] = [(1, each, Decimal("19.95")) for each in items]
+                rows = rows or [(1, 0, None)]
                 assert list(cursor.fetchall()) == [*rows, (2, 9, Decimal(1))], table
 
 
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {
         "id": 1,
         "note": "一",
@@ -121,7 +123,13 @@ MAPPER = {
     "flattening_max_depth": 2,
     "stream_maps": {"suits": {"orders_suits_n": "orders_suits_n * 10"}, "trade": "__NULL__"},
 }
-SUITS = [(1, "a", "x", 10, 1), (1, "a", "y", None, 2), (1, "b", None, None, 3), (2, None, None, None, 0), (3, None, None, None, 0)]
+SUITS = [
+    (1, "a", "x", 10, 1),
+    (1, "a", "y", None, 2),
+    (1, "b", None, None, 3),
+    (2, None, None, None, 0),
+    (3, None, None, None, 0),
+]
 SUIT_COLUMNS = ("id", "orders_oid", "orders_suits_sku", "orders_suits_n", "orders_suits_row_number")
 
 
@@ -133,7 +141,10 @@ def test_target_jsonl_gets_every_row(run: Runner, tmp_path: Path) -> None:
     suits = [json.loads(line) for line in (tmp_path / "suits.jsonl").read_text().splitlines()]
     assert [tuple(row.get(column) for column in SUIT_COLUMNS) for row in suits] == SUITS
     tags = [json.loads(line) for line in (tmp_path / "tags.jsonl").read_text().splitlines()]
-    assert [(row["id"], row["orders_tags"], row["orders_tags_row_number"]) for row in tags] == [(1, "p", 1), (1, "q", 2)]
+    assert [(row["id"], row["orders_tags"], row["orders_tags_row_number"]) for row in tags] == [
+        (1, "p", 1),
+        (1, "q", 2),
+    ]
 
 
 def test_target_csv_gets_every_row(run: Runner, tmp_path: Path) -> None:
