@@ -116,13 +116,12 @@ def page_of(ids: object, cursor: object) -> Page:
     Args:
         ids: The list; missing when nothing was found.
         cursor: The next page's: a number, or a number as text, which is sent back as a number; nothing after the last
-            page. A zero would be the first page again and means the end as well.
+            page.
 
     Raises:
         KeyError: There is no list of ids.
     """
     if not isinstance(ids, (list, type(None))):
         raise KeyError("list")
-    text = str(cursor or 0)
-    following = int(text) if text.isdigit() else text
-    return Page([str(one) for one in ids or []], following or None)
+    text = "" if cursor is None else str(cursor)
+    return Page([str(one) for one in ids or []], int(text) if text.isdigit() else text or None)

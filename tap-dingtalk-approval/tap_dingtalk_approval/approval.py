@@ -34,6 +34,10 @@ TEXTS = (
 INSTANTS = ("create_time", "finish_time")
 LISTS = ("approver_userids", "cc_userids", "attached_process_instance_ids")
 
+NOTE = "TextNote"
+"""A component without a value of its own."""
+
+_FILLED = {"rowValue", "value", "extValue"}
 _TYPE_IN_ID = re.compile(r"([A-Z][A-Za-z]+)[-_]")
 
 
@@ -194,11 +198,13 @@ def parse_component(content: Mapping[str, Any], keys: Mapping[str, str]) -> Comp
     """
     component_id, value = text_or_none(_get(content, "id", keys)), text_or_none(_get(content, "value", keys))
     in_id = _TYPE_IN_ID.match(component_id or "")
+    # Old answers leave the type out of some components. It is the first part of every id.
+    kind = text_or_none(_get(content, "component_type", keys)) or (in_id[1] if in_id else None)
     return Component(
-        id=component_id,
-        name=text_or_none(_get(content, "name", keys)),
-        # Old answers leave the type out of some components. It is the first part of every id.
-        type=text_or_none(_get(content, "component_type", keys)) or (in_id[1] if in_id else None),
+        # A note is the template's text and nothing that anybody fills in; the new API tells no id of it.
+        id=None if kind == NOTE else component_id,
+        name=None if kind == NOTE else text_or_none(_get(content, "name", keys)),
+        type=kind,
         value=None if is_table_schema(structure_or_none(value)) else value,
         ext_value=text_or_none(_get(content, "ext_value", keys)),
         biz_alias=text_or_none(_get(content, "biz_alias", keys)),
@@ -206,11 +212,14 @@ def parse_component(content: Mapping[str, Any], keys: Mapping[str, str]) -> Comp
 
 
 def is_table_schema(structure: object) -> bool:
-    """Whether a TableField's value is its list of columns, as it is when nobody filled it, and not a list of rows."""
+    """Whether a TableField's value is its list of columns, as it is when nobody filled it, and not a list of rows.
+
+    The parts of a DDBizSuite look alike, but they carry values.
+    """
     return (
         isinstance(structure, list)
         and bool(structure)
-        and all(isinstance(item, dict) and "props" in item and "rowValue" not in item for item in structure)
+        and all(isinstance(item, dict) and "props" in item and not _FILLED & item.keys() for item in structure)
     )
 
 

@@ -27,10 +27,19 @@ class TokenKeeper:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._accepted: int | None = None
 
     def get(self) -> Token:
         """The token, fetched at the first use."""
         return self._token or self.renew(None)
+
+    def accepted(self, token: Token) -> None:
+        """A token was good for a call."""
+        self._accepted = token.number
+
+    def was_accepted(self, token: Token) -> bool:
+        """Whether a token was good for a call before it was refused; then a new one is worth a try."""
+        return self._accepted == token.number
 
     def renew(self, refused: Token | None) -> Token:
         """A token other than one that was refused.

@@ -147,7 +147,8 @@ class Client:
             except Refusal as refusal:
                 rule = rule_of(refusal.code, refusal.message, rules=rules)
                 self._forget_uncounted(call, refusal, rule)
-                pause = patience.pause_after(refusal, rule)
+                was_good = token is not None and self._tokens.was_accepted(token)
+                pause = patience.pause_after(refusal, rule, token_was_good=was_good)
                 if pause is None:
                     raise self._failure(call, refusal, rule) from None
                 metrics.retry(call.path, refusal.code)
@@ -167,6 +168,8 @@ class Client:
                 raise self._exhausted
             self.budget.take()
         body = self._exchange(self.api.authorised(call, token.text) if token else call)
+        if token:
+            self._tokens.accepted(token)
         try:
             return parse(body)
         except KeyError as missing:
@@ -222,13 +225,26 @@ class _Patience:
         self._slowed = 0
         self._waited = 0.0
 
-    def pause_after(self, refusal: Refusal, rule: Rule) -> float | None:
-        """Seconds to wait before the next attempt, None when there is none."""
+    def pause_after(self, refusal: Refusal, rule: Rule, *, token_was_good: bool) -> float | None:
+        """Seconds to wait before the next attempt.
+
+        Args:
+            refusal: The last attempt.
+            rule: What it means.
+            token_was_good: Whether its token had worked before. One that never did is renewed only once.
+
+        Returns:
+            None when there is no next attempt.
+        """
+        pause = self._pause(refusal, rule, token_was_good=token_was_good)
+        return None if pause is None or pause > LONGEST_SLOWNESS else pause
+
+    def _pause(self, refusal: Refusal, rule: Rule, *, token_was_good: bool) -> float | None:
         if rule.action is Action.SLOW_DOWN:
             return self._slow_down(refusal, rule)
         if rule.action is Action.REFRESH:
             self._refreshes += 1
-            return 0.0 if self._refreshes == 1 else None
+            return 0.0 if self._refreshes <= (self._most if token_was_good else 1) else None
         most = {Action.RETRY: self._most, Action.RETRY_FEW: min(_FEW, self._most)}.get(rule.action, 0)
         if self._retries >= most:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_dingtalk_approval.approval import Component, parse_component
+from tap_dingtalk_approval.approval import NOTE, Component, parse_component
 from tap_dingtalk_approval.errors import Action, DingTalkError, Rule, Topic
 from tap_dingtalk_approval.values import (
     structure_or_none,
@@ -29,7 +29,6 @@ _CELL_KEYS = {
     "ext_value": "extendValue",
     "biz_alias": "bizAlias",
 }
-_NOTE = "TextNote"
 
 _CONVERTERS: Mapping[str, Callable[[str], Any]] = {
     "string": str,
@@ -158,7 +157,7 @@ class _Finder:
 
     def __init__(self, where: str, components: Iterable[Component]) -> None:
         self._where = where
-        self._components = [one for one in components if one.type != _NOTE]
+        self._components = [one for one in components if one.type != NOTE]
         self._used: set[int] = set()
 
     def find(self, wanted: Field | Table, column: str) -> Component | None:

@@ -29,7 +29,9 @@ class Progress:
     """What a process's bookmark remembers.
 
     Attributes:
-        bookmark: Create time up to which the listing is complete.
+        bookmark: Create time up to which everything was listed, and read at least once.
+        listed_until: Create time up to which everything was listed. Later than the bookmark after a run that ended
+            before it had read what it had listed.
         unread: Approvals that were listed and not read yet, in the order of listing. Empty after a run that ended well.
         open: Approvals that are not final, the one read longest ago first, with the seconds that were told of them.
         settled: Approvals that need not be read again although the next run lists them again, with their create time
@@ -37,15 +39,18 @@ class Progress:
         settled_since: Everything settled that was created since then is in `settled`.
         days: Approvals read by day of creation, of the days that may still gain some.
         failing: Approvals that could not be read, with the number of runs in a row.
+        counts_again: Whether days are counted again in this run, and with them approvals that are known to be open.
     """
 
     bookmark: datetime | None = None
+    listed_until: datetime | None = None
     unread: dict[str, None] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
     settled: dict[str, datetime] = field(default_factory=dict)
     settled_since: datetime | None = None
     days: dict[date, int] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
+    counts_again: bool = False
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Progress:
@@ -58,13 +63,15 @@ class Progress:
             ValueError: An instant or a number in it is none.
         """
         seconds = dict(_pairs(state, "open_seconds"))
-        counted_from = state.get("settled_since")
+        bookmark, unread = _moment(state, "replication_key_value"), dict.fromkeys(_texts(state, "unread_approvals"))
         return cls(
-            bookmark=parse_instant(state["replication_key_value"]).at if state.get("replication_key_value") else None,
-            unread=dict.fromkeys(_texts(state, "unread_approvals")),
+            bookmark=bookmark,
+            # Without anything unread the bookmark alone counts: somebody may have set it.
+            listed_until=_moment(state, "listed_until") or bookmark if unread else bookmark,
+            unread=unread,
             open={one: seconds.get(one, "") for one in _texts(state, "open_approvals")},
             settled={one: parse_instant(created).at for created, one in _pairs(state, "settled_approvals")},
-            settled_since=parse_instant(counted_from).at if counted_from else None,
+            settled_since=_moment(state, "settled_since"),
             days={date.fromisoformat(day): int(count) for day, count in _pairs(state, "created_per_day")},
             failing={one: int(runs) for one, runs in _pairs(state, "failing_approvals")},
         )
@@ -74,6 +81,7 @@ class Progress:
         return {
             "replication_key": REPLICATION_KEY,
             **({"replication_key_value": format_instant(self.bookmark)} if self.bookmark else {}),
+            "listed_until": format_instant(self.listed_until) if self.listed_until and self.unread else None,
             "unread_approvals": list(self.unread),
             "open_approvals": list(self.open),
             "open_seconds": [f"{one} {seconds}" for one, seconds in self.open.items() if seconds],
@@ -84,7 +92,7 @@ class Progress:
         }
 
     def listed(self, window: Window, ids: Iterable[str], lookback: timedelta) -> int:
-        """A window was listed whole: remember its approvals, move the bookmark.
+        """A window was listed whole: remember its approvals.
 
         Args:
             window: Which.
@@ -96,12 +104,13 @@ class Progress:
         """
         before = len(self.unread)
         for one in ids:
-            if one not in self.open and one not in self.settled:
+            if one not in self.settled and (one not in self.open or self.counts_again):
                 self.unread[one] = None
-        self.bookmark = max(window.end, self.bookmark or window.end)
+        self.listed_until = max(window.end, self.listed_until or window.end)
         self._open_days(window)
         # To the minute, as the new API tells create times.
-        self._keep_settled_since((self.bookmark - lookback).replace(second=0))
+        self._keep_settled_since((self.listed_until - lookback).replace(second=0))
+        self._move_bookmark()
         return len(self.unread) - before
 
     def rewind(self, start: datetime) -> None:
@@ -117,7 +126,7 @@ class Progress:
             self.settled_since = None
             self.settled.clear()
             self.days.clear()
-            self.unread |= dict.fromkeys(self.open)
+            self.counts_again = True
 
     def read(self, approval: Approval) -> None:
         """An approval was read, and its rows are on their way.
@@ -167,6 +176,10 @@ class Progress:
             since = self.settled_since
             self.days = {day: n for day, n in self.days.items() if next_midnight(day) > since}
 
+    def _move_bookmark(self) -> None:
+        if not self.unread:
+            self.bookmark = self.listed_until
+
     def _open_days(self, window: Window) -> None:
         # Only behind the days that are counted already: a bookmark that was set back does not count a day twice.
         first = max(self.days) + timedelta(days=1) if self.days else first_whole_day(window.start)
@@ -178,7 +191,7 @@ class Progress:
         self.settled = {one: created for one, created in self.settled.items() if created >= since}
 
     def _settle(self, instance_id: str, created: datetime | None) -> None:
-        created = created or self.bookmark
+        created = created or self.listed_until
         if created and (self.settled_since is None or created >= self.settled_since):
             self.settled[instance_id] = created
 
@@ -186,6 +199,11 @@ class Progress:
         self.unread.pop(instance_id, None)
         self.open.pop(instance_id, None)
         self.failing.pop(instance_id, None)
+        self._move_bookmark()
+
+
+def _moment(state: Mapping[str, Any], key: str) -> datetime | None:
+    return parse_instant(state[key]).at if state.get(key) else None
 
 
 def _texts(state: Mapping[str, Any], key: str) -> list[str]:

@@ -66,7 +66,7 @@ class Unreadable:
         return self.error.rule.action is Action.SKIP
 
 
-def list_window(client: Client, process_code: str, window: Window, page_size: int) -> Listing:
+def list_window(client: Client, process_code: str, window: Window, *, page_size: int, most: int = CAP) -> Listing:
     """List a window whole, page by page. The order of ids is not documented, so every page is read.
 
     Args:
@@ -74,6 +74,7 @@ def list_window(client: Client, process_code: str, window: Window, page_size: in
         process_code: The template.
         window: At most `windows.LONGEST` long.
         page_size: Ids a page.
+        most: So many ids are too many for one listing.
 
     Raises:
         DingTalkError: A page failed for good, or the listing goes round in circles whenever it is tried.
@@ -81,7 +82,8 @@ def list_window(client: Client, process_code: str, window: Window, page_size: in
     """
     for repeats in range(LISTING_ATTEMPTS):
         try:
-            return Listing(_pages(client, process_code, window, page_size), repeats)
+            # A smaller page tells a last page that happened to be full from one that leads back.
+            return Listing(_pages(client, process_code, window, max(1, page_size - repeats), most), repeats)
         except _CircleError:
             continue
     raise DingTalkError("cursor_repeated", f"the listing of {process_code} from {window} repeats a cursor")
@@ -92,7 +94,7 @@ def is_about_time(error: DingTalkError) -> bool:
     return error.code in _TIME_CODES
 
 
-def _pages(client: Client, process_code: str, window: Window, page_size: int) -> list[str]:
+def _pages(client: Client, process_code: str, window: Window, page_size: int, most: int) -> list[str]:
     ids: dict[str, None] = {}
     cursor: int | str | None = 0
     used = set()
@@ -103,13 +105,14 @@ def _pages(client: Client, process_code: str, window: Window, page_size: int) ->
         page = client.send(call, client.api.page_of)
         ids |= dict.fromkeys(page.ids)
         count += len(page.ids)
-        if count >= CAP:
+        if count >= most and (page.cursor is not None or count >= CAP):
             raise WindowTooFullError
-        if page.cursor in used:
-            if page.ids:
+        cursor = page.cursor
+        if cursor in used:
+            # Some clients report that the last page repeats a cursor, or says 0. Behind a full page there may be more.
+            if len(page.ids) >= page_size:
                 raise _CircleError
             break
-        cursor = page.cursor
     return list(ids)
 
 

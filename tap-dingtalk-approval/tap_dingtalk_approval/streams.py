@@ -24,6 +24,7 @@ from tap_dingtalk_approval.windows import (
     first_part,
     later_start,
     listing_range,
+    most_ids,
     rest_after,
     shorter_than,
 )
@@ -75,6 +76,7 @@ class ApprovalStream(Stream):
         self.child_streams = [*self.siblings]
         self._progress = Progress()
         self._remarks = Remarks(self.logger)
+        self._followed: dict[str, None] = {}
         self._unreadable: set[str] = set()
         self._unsaved = 0
 
@@ -134,24 +136,27 @@ class ApprovalStream(Stream):
     def _read(self) -> Iterator[Record]:
         """First what earlier runs listed and did not get to, then what is new, then what was not final yet."""
         settings = self._approvals.settings
-        whole = listing_range(self._progress.bookmark, settings.start_date, settings.lookback, self._approvals.now)
+        whole = listing_range(self._progress.listed_until, settings.start_date, settings.lookback, self._approvals.now)
         if whole:
             self._progress.rewind(whole.start)
-        followed = [one for one in self._progress.open if one not in self._progress.unread]
+        self._followed = dict.fromkeys(self._progress.open)
         yield from self._fetch_unread()
         if whole:
             yield from self._list(whole)
-        yield from self._fetch(followed)
+        yield from self._fetch([one for one in self._followed if one not in self._unreadable])
 
     def _list(self, whole: Window) -> Iterator[Record]:
         settings = self._approvals.settings
         left: Window | None = whole
         longest = LONGEST
+        most = most_ids(settings.monthly_call_budget, settings.page_size)
         while left:
             window = first_part(left, longest)
             bounds = format_instant(window.start), format_instant(window.end)
             try:
-                ids, repeats = list_window(self._approvals.client, self._process.code, window, settings.page_size)
+                ids, repeats = list_window(
+                    self._approvals.client, self._process.code, window, page_size=settings.page_size, most=most
+                )
             except WindowTooFullError:
                 longest = self._shorter_than(window)
                 continue
@@ -207,6 +212,7 @@ class ApprovalStream(Stream):
             table.write(rows.table_rows(approval, form.tables[alias]))
         self._records.write(rows.record_rows(approval))
         self._tasks.write(rows.task_rows(approval))
+        self._followed.pop(approval.id, None)
         # Only now, behind all its rows, may a STATE message say that it was read.
         self._progress.read(approval)
 

@@ -94,6 +94,16 @@ def shorter_than(window: Window) -> timedelta | None:
     return max(SHORTEST, timedelta(seconds=seconds))
 
 
+def most_ids(budget: int | None, page_size: int) -> int:
+    """How many approvals one listing may have before it is tried in shorter pieces.
+
+    Args:
+        budget: Calls a month; a listing that took more than half of them might never come to its end.
+        page_size: Ids a page.
+    """
+    return CAP if budget is None else min(CAP, max(2, budget // 2) * page_size)
+
+
 def later_start(refused: Window, end: datetime, now: datetime) -> datetime | None:
     """Where to begin after the platform refused a window for its age.
 
