@@ -1,4 +1,7 @@
 # Each target is one line of real work; what it does lives in scripts/ and the packages.
+# Some machines set this for their containers; here every run starts five Python programs.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo demo-down up test fast lint format bench
 
 help: ## what there is

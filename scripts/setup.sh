@@ -21,4 +21,5 @@ if [ -z "$uv" ]; then
 fi
 
 # --inexact keeps the tools of `make test` when `make demo` follows it.
-exec "$uv" sync --quiet --locked --inexact --all-packages --no-default-groups --group "${1:-sandbox}"
+# Compiled once here, not at every start of the five programs of a run.
+exec "$uv" sync --quiet --locked --compile-bytecode --inexact --all-packages --no-default-groups --group "${1:-sandbox}"
