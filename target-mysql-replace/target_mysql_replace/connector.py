@@ -61,7 +61,11 @@ class MySQLConnector(SQLConnector):
         if url.database is None:
             raise OperatorError("sqlalchemy_url names no database. Write it as …@host:3306/database.")
         engine = sa.create_engine(
-            url, creator=lambda: StreamingConnection(settings), poolclass=NullPool, hide_parameters=True
+            url,
+            creator=lambda: StreamingConnection(settings),
+            poolclass=NullPool,
+            pool_reset_on_return=None,
+            hide_parameters=True,
         )
         _, settings = engine.dialect.create_connect_args(url)
         settings = {
@@ -85,7 +89,12 @@ class MySQLConnector(SQLConnector):
         Raises:
             sqlalchemy.exc.DBAPIError: the server cannot be reached or refuses; :meth:`connect_error` explains.
         """
-        return Session(self._engine.connect(), str(self.config.get("time_zone", "+08:00")))
+        connection = self._engine.connect()
+        try:
+            return Session(connection, str(self.config.get("time_zone", "+08:00")))
+        except BaseException:
+            connection.invalidate()
+            raise
 
     def connect_error(self, error: BaseException) -> OperatorError:
         """Return the one line an operator needs when :meth:`open_session` failed."""

@@ -185,24 +185,30 @@ def dump_json(value: Any) -> bytes:  # noqa: ANN401 any JSON value
     return _ENCODER.encode(value)
 
 
-def json_in_doubles(text: str) -> None:
-    """Check that a native JSON column, which keeps numbers as 64-bit integers or doubles, would not change a number.
+def check_json_numbers(digits: int) -> Callable[[str], None]:
+    """Return a check that a native JSON column, which keeps numbers as 64-bit integers or doubles, changes no number.
 
-    Raises:
-        Unstorable: a number would lose digits.
+    Args:
+        digits: how many digits of a double the server writes.
     """
-    if _LONG_NUMBER.search(text.encode()):
-        _check_doubles(_DECODER.decode(text))
+
+    def check(text: str) -> None:
+        if _LONG_NUMBER.search(text.encode()):
+            _check_doubles(_DECODER.decode(text), digits)
+
+    return check
 
 
-def _check_doubles(value: Any) -> None:  # noqa: ANN401 any JSON value
+def _check_doubles(value: Any, digits: int) -> None:  # noqa: ANN401 any JSON value
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for element in value:
-            _check_doubles(element)
+            _check_doubles(element, digits)
     elif isinstance(value, Decimal) or (isinstance(value, int) and not -(2**63) <= value < 2**64):
         _check_float(str(value), float)
+        if len(Decimal(value).normalize().as_tuple().digits) > digits:
+            raise Unstorable("has a number with more digits than the server's JSON keeps")
 
 
 def _check_float(text: str, convert: Callable[[str], float]) -> None:
@@ -267,12 +273,12 @@ def _number_text(value: Any, family: Family) -> str:  # noqa: ANN401 any JSON va
     return integral(text) if family is Family.INTEGER else text
 
 
-def silent_check(sql_type: TypeEngine[Any], *, native_json: bool, padded: bool) -> Callable[[str], None] | None:
+def silent_check(sql_type: TypeEngine[Any], *, json_digits: int | None, padded: bool) -> Callable[[str], None] | None:
     """Return a check for what the server would change in a column of this type without an error or a warning.
 
     Args:
         sql_type: the column's type.
-        native_json: whether JSON columns keep numbers as doubles (MySQL) or as text (MariaDB).
+        json_digits: how many digits of a number a JSON column keeps; None where it keeps them all, as text.
         padded: whether the column compares text without regard to trailing spaces and is part of the key.
 
     Returns:
@@ -288,8 +294,8 @@ def silent_check(sql_type: TypeEngine[Any], *, native_json: bool, padded: bool) 
         return _check_integer
     if isinstance(sql_type, sqltypes.CHAR) or padded:
         return _check_no_trailing_space
-    if isinstance(sql_type, sqltypes.JSON) and native_json:
-        return json_in_doubles
+    if isinstance(sql_type, sqltypes.JSON) and json_digits is not None:
+        return check_json_numbers(json_digits)
     return None
 
 

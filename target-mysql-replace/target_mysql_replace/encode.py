@@ -79,7 +79,7 @@ class RecordEncoder:
         table: where the records go.
         zone: the zone DATETIME columns are kept in.
         validate: whether records are held against the schema.
-        native_json: whether JSON columns keep numbers as doubles (MySQL) or as text (MariaDB).
+        json_digits: how many digits of a number a JSON column keeps; None where it keeps them all, as text.
         padded: whether key columns compare text without regard to trailing spaces.
         unknown: called with the name of a property that is not in the schema, once each.
 
@@ -95,7 +95,7 @@ class RecordEncoder:
         zone: datetime.timezone,
         *,
         validate: bool,
-        native_json: bool,
+        json_digits: int | None,
         padded: bool,
         unknown: Callable[[str], None],
     ) -> None:
@@ -104,7 +104,7 @@ class RecordEncoder:
         self._keys = key_properties
         self._zone = zone
         self._suffix = zone.tzname(None)[3:] or "+00:00"
-        self._native_json = native_json
+        self._json_digits = json_digits
         self._padded = padded
         self._unknown = unknown
         self._known: set[str] = set(schema["properties"])
@@ -140,6 +140,8 @@ class RecordEncoder:
         Raises:
             BadRecord: some record is not of the usual kind; :meth:`examine` tells of each.
         """
+        if self._decoder is None:
+            raise BadRecord
         try:
             structs = list(map(self._decoder.decode, records))
             fields = list(zip(*map(msgspec.structs.astuple, structs), strict=True))
@@ -225,7 +227,9 @@ class RecordEncoder:
             text = to_text(value, column.family, self._zone)
             text.encode("utf-8") if text != NULL else None
         except UnicodeEncodeError:
-            raise BadRecord(f"'{column.source}' has a lone surrogate, which is no character") from None
+            raise BadRecord(
+                f"'{column.source}' has something that is no character (a lone surrogate, or bytes that are no UTF-8)"
+            ) from None
         except (Unstorable, msgspec.MsgspecError) as error:
             raise Misfit(f"'{column.source}' {error}") from None
         if check is not None and text != NULL:
@@ -264,8 +268,12 @@ class RecordEncoder:
             return False
         return "object" in str(self._schema.get("type", ""))
 
-    def _new_decoder(self, *, forbid_unknown: bool) -> msgspec.json.Decoder[Any]:
-        kind = record_type(self._schema, self._fields, self._defaults, forbid_unknown=forbid_unknown)
+    def _new_decoder(self, *, forbid_unknown: bool) -> msgspec.json.Decoder[Any] | None:
+        """A decoder for whole records; None where a property's name is nothing msgspec takes (a quote, a backslash)."""
+        try:
+            kind = record_type(self._schema, self._fields, self._defaults, forbid_unknown=forbid_unknown)
+        except NotPlainError:
+            return None
         return msgspec.json.Decoder(kind, float_hook=Number)
 
     def _field_type(self, name: str, schema: Any, column: Column | None, *, validate: bool) -> Any:  # noqa: ANN401 a type
@@ -288,7 +296,7 @@ class RecordEncoder:
             return None
         return silent_check(
             column.sql_type,
-            native_json=self._native_json,
+            json_digits=self._json_digits,
             padded=self._padded and column.key and column.family is Family.TEXT,
         )
 
@@ -318,7 +326,7 @@ class RecordEncoder:
             NULL
             if value is None
             else value[:-6]
-            if value[-6:] == suffix and len(value) == 25 and value[10] == "T"  # noqa: PLR2004 2026-01-02T03:04:05+08:00
+            if value[-6:] == suffix and len(value) == 25 and value[10] == "T" and value > "0001"  # noqa: PLR2004 2026-01-02T03:04:05+08:00
             else wall_clock(value, zone)
             for value in values
         ]

@@ -47,12 +47,14 @@ def _table(action: Action, entries: Mapping[str, Collection[int]]) -> dict[int, 
     return {code: Advice(action, message) for message, codes in entries.items() for code in codes}
 
 
+#: Nobody answers at the address.
+UNREACHABLE = (2002, 2003, 2005)
 SERVER_ERRORS: Mapping[int, Advice] = {
     **_table(
         Action.RETRY,
         {
             "The connection to the server was lost.": (2006, 2013, 2014, 2055, 1053, 1077, 1079, 1080, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3169, 4031),
-            "The server cannot be reached.": (2002, 2003, 2005),
+            "The server cannot be reached.": UNREACHABLE,
             "Another transaction holds the rows.": (1205, 1213, 1020, 3572, 1479, 1614),
             "The server has no room for another connection.": (1040, 1203, 1226),
             "The server is read-only (a failover?).": (1290, 1792, 1836, 3100, 3101, 1207, 1209),

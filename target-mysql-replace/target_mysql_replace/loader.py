@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_mysql_replace import ledger, quarantine
-from target_mysql_replace.errors import Action, OperatorError, advice, explain, server_error
+from target_mysql_replace.errors import UNREACHABLE, Action, OperatorError, advice, explain, server_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +127,11 @@ class Loader:
             self._thread = None
         self.raise_failure()
 
+    def abandon(self) -> None:
+        """End the thread as soon as it can, whatever is left or went wrong."""
+        with contextlib.suppress(LoaderFailed):
+            self.finish()
+
     def raise_failure(self) -> None:
         """Raise what stopped the writer, if anything did.
 
@@ -146,7 +151,7 @@ class Loader:
             connecting = self._session is None
             try:
                 if self._session is None:
-                    self._session = self._open(first=attempt == 0 and self._server is None)
+                    self._session = self._open()
                 return work(self._session, attempt)
             except BaseException as error:
                 self._drop_session()
@@ -154,7 +159,9 @@ class Loader:
                 if found is None:
                     raise
                 code, _ = found
-                if advice(code).action is not Action.RETRY or pause is None:
+                # At the start a person is watching: an address where nobody answers is a wrong one.
+                hopeless = code in UNREACHABLE and self._server is None
+                if hopeless or advice(code).action is not Action.RETRY or pause is None:
                     raise (
                         self._connector.connect_error(error) if connecting else OperatorError(explain(error))
                     ) from error
@@ -162,14 +169,8 @@ class Loader:
                 time.sleep(pause * random.uniform(0.8, 1.2))
         raise AssertionError  # pragma: no cover the last pause is None
 
-    def _open(self, *, first: bool) -> Session:
-        try:
-            session = self._connector.open_session()
-        except Exception as error:
-            if first:
-                # At the start a person is watching: say at once what is wrong.
-                raise self._connector.connect_error(error) from error
-            raise
+    def _open(self) -> Session:
+        session = self._connector.open_session()
         if self._server is None:
             ledger.prepare(session)
             quarantine.prepare(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def add(session: Session, stream: str, table: str, rows: Sequence[BadRow], *, ke
     """
     now = local_now(zone)
     for row in rows:
-        text = row.record.decode("utf-8", "replace")
+        text = _kept(row.record, session.server.max_allowed_packet)
         salt = "" if keyed else uuid.uuid4().hex
         digest = hashlib.sha256("\x00".join((stream, text, salt)).encode()).hexdigest()
         session.execute(
@@ -60,3 +61,11 @@ def add(session: Session, stream: str, table: str, rows: Sequence[BadRow], *, ke
             "ON DUPLICATE KEY UPDATE `reason` = %s, `run_id` = %s, `quarantined_at` = %s",
             (stream[:255], table, text, row.reason[:1000], run_id, now, digest, row.reason[:1000], run_id, now),
         )
+
+
+def _kept(record: bytes, max_allowed_packet: int) -> str:
+    """The record's text; of one too large for a statement, its beginning."""
+    text = record.decode("utf-8", "replace")
+    if len(record) * 2 < max_allowed_packet:
+        return text
+    return json.dumps({"truncated": True, "bytes": len(record), "start": text[:1000]}, ensure_ascii=False)

@@ -137,9 +137,9 @@ class MessageReader(GenericSingerReader[bytes]):
         return self._lenient(line)
 
     def _lenient(self, line: bytes) -> dict[str, Any]:
-        """A message as the standard library reads it: also ``NaN`` and lone surrogates, which make the record a bad one."""
+        """A message as the standard library reads it: also ``NaN``, lone surrogates, bad UTF-8: the record is a bad one."""
         try:
-            message = simplejson.loads(line, use_decimal=True)
+            message = simplejson.loads(line.decode("utf-8", "surrogateescape"), use_decimal=True, allow_nan=True)
         except (ValueError, RecursionError) as error:
             place = f" (at character {error.pos})" if isinstance(error, simplejson.JSONDecodeError) else ""
             raise OperatorError(

@@ -125,7 +125,7 @@ def _batch(
         table,
         zone,
         validate=False,
-        native_json=session.server.native_json,
+        json_digits=session.server.json_digits,
         padded=session.server.padded,
         unknown=lambda _: None,
     )

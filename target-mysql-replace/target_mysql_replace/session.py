@@ -61,9 +61,12 @@ class Server:
         return self.collation == _PADDED_COLLATION
 
     @property
-    def native_json(self) -> bool:
-        """Whether JSON columns keep numbers as 64-bit integers and doubles; MariaDB's are text."""
-        return self.flavour is not Flavour.MARIADB
+    def json_digits(self) -> int | None:
+        """How many digits of a number a JSON column keeps; None where all, as text.
+
+        MariaDB's JSON is text. MySQL's keeps 64-bit integers and doubles, OceanBase's and TiDB's write fewer digits of them.
+        """
+        return {Flavour.MARIADB: None, Flavour.MYSQL: 17}.get(self.flavour, 15)
 
     @property
     def row_alias(self) -> bool:

@@ -116,7 +116,7 @@ class MySQLSink(SQLSink[MySQLConnector]):
             self.table,
             self._zone,
             validate=self.validate_schema,
-            native_json=server.native_json,
+            json_digits=server.json_digits,
             padded=server.padded,
             unknown=lambda name: self.logger.warning(
                 "Stream '%s' has records with the property '%s', which its SCHEMA does not have; it is left out.",

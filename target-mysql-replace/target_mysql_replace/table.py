@@ -63,11 +63,6 @@ class Table:
         return any(column.key for column in self.columns)
 
     @property
-    def keys(self) -> list[int]:
-        """Positions of the key columns among :attr:`columns`."""
-        return [position for position, column in enumerate(self.columns) if column.key]
-
-    @property
     def column_list(self) -> str:
         """The columns in parentheses, quoted."""
         return "(" + ", ".join(quote(column.name) for column in self.columns) + ")"

@@ -15,6 +15,7 @@ What is overridden of the Singer SDK, and why:
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import os
 import sys
@@ -114,7 +115,8 @@ class TargetMySQLReplace(SQLTarget):
             if self.sink_exists(stream_map.stream_alias):
                 self.hand_over(self._sink(stream_map.stream_alias))
         self._direct.pop(stream, None)
-        super()._process_schema_message(msgspec.json.decode(dump_json(message_dict)))
+        # The SDK's stream maps change the schema they are given.
+        super()._process_schema_message(copy.deepcopy(message_dict))
         self._last_schemas[stream] = message_dict
         for sink in self._sinks_to_clear:
             sink.clean_up()
@@ -326,8 +328,7 @@ class TargetMySQLReplace(SQLTarget):
         except Exception as error:  # noqa: BLE001 told in one line
             if target is not None:
                 # What was handed over before is good, and so is its STATE.
-                with contextlib.suppress(LoaderFailed):
-                    target.loader.finish()
+                target.loader.abandon()
             cls.logger.critical("%s", redact(tell(error), secrets))
             sys.exit(1)
         if target._signal is not None:  # noqa: SLF001 its own class

@@ -9,6 +9,7 @@ the verdicts are the SDK's.
 from __future__ import annotations
 
 import contextlib
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import fastjsonschema
@@ -97,6 +98,9 @@ def record_type(
         fields: the msgspec type of each property.
         defaults: the value of an absent property.
         forbid_unknown: whether a property the schema does not have is an error.
+
+    Raises:
+        NotPlainError: a property's name is nothing msgspec takes.
     """
     required = set(schema.get("required", ()))
     return _struct(
@@ -110,15 +114,14 @@ class Validator:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._last_word = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
         self._accepts: Callable[[Any], Any] | None = None
-        if _keywords(schema) <= _COMPILED:
+        if _keywords(schema) <= _COMPILED and not _has_fraction(schema):
             with contextlib.suppress(fastjsonschema.JsonSchemaDefinitionException):
                 self._accepts = fastjsonschema.compile(dict(schema), use_formats=False, use_default=False)
 
     def objection(self, record: Any) -> str | None:  # noqa: ANN401 any JSON value
         """Return why the schema does not allow ``record``, without its values, or None where it does."""
         if self._accepts is not None:
-            # A TypeError: the compiled validator cannot divide a Decimal by a float. The other one can.
-            with contextlib.suppress(fastjsonschema.JsonSchemaValueException, TypeError):
+            with contextlib.suppress(fastjsonschema.JsonSchemaValueException):
                 self._accepts(record)
                 return None
         error = jsonschema.exceptions.best_match(self._last_word.iter_errors(record))
@@ -190,6 +193,9 @@ def _plain_object(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:  #
 
 
 def _struct(fields: Mapping[str, Any], defaults: Mapping[str, Any], forbid_unknown: bool) -> type[msgspec.Struct]:  # noqa: FBT001
+    if any(not name.isprintable() or set(name) & set('"\\') for name in fields):
+        # msgspec finds fields by their escaped text and refuses names that need escapes.
+        raise NotPlainError
     names = {name: f"p{position}" for position, name in enumerate(fields)}
     return msgspec.defstruct(
         "Record",
@@ -202,6 +208,13 @@ def _struct(fields: Mapping[str, Any], defaults: Mapping[str, Any], forbid_unkno
         kw_only=True,
         gc=False,
     )
+
+
+def _has_fraction(schema: Any) -> bool:  # noqa: ANN401 any part of a schema
+    """Whether a bound has a fraction; the compiled validator would compare with the nearest double."""
+    if isinstance(schema, dict):
+        return any(map(_has_fraction, schema.values()))
+    return any(map(_has_fraction, schema)) if isinstance(schema, list) else isinstance(schema, (float, Decimal))
 
 
 def _keywords(schema: Any) -> set[str]:  # noqa: ANN401 any part of a schema

@@ -6,11 +6,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from target_mysql_replace.convert import NULL
-from target_mysql_replace.session import Flavour
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from target_mysql_replace.encode import Texts
     from target_mysql_replace.session import Server, Session
     from target_mysql_replace.table import Table
@@ -24,10 +21,8 @@ class LoadData:
 
     method = "load_data"
 
-    def payload(self, server: Server, table: Table, texts: Texts) -> list[bytes]:
+    def payload(self, server: Server, table: Table, texts: Texts) -> list[bytes]:  # noqa: ARG002 the interface's
         """Return the file: fields ended by 0x1f, lines by 0x1e, escapes by 0x1b, NULL as 0x1b N."""
-        if server.flavour is Flavour.OCEANBASE and table.keyed:
-            texts = last_of_each_key(texts, table.keys)
         return [_lines(texts)]
 
     def write(self, session: Session, table: Table, payload: list[bytes]) -> list[tuple[int, str]]:
@@ -39,15 +34,6 @@ class LoadData:
         )
         warnings = session.driver.load_local(statement, name, payload[0])
         return session.warnings() if warnings else []
-
-
-def last_of_each_key(texts: Texts, keys: Sequence[int]) -> Texts:
-    """Return the texts with only the last row of each key, for servers that load a file in no fixed order."""
-    rows = {key: row for row, key in enumerate(zip(*(texts[position] for position in keys), strict=True))}
-    if len(rows) == len(texts[0]):
-        return texts
-    kept = sorted(rows.values())
-    return [[column[row] for row in kept] for column in texts]
 
 
 def _lines(texts: Texts) -> bytes:
