@@ -21,28 +21,7 @@ Texts = list["str | None"]
 _FIRST_ID = 5_000_000_000_000_000
 _START = dt.datetime(2026, 1, 1)  # noqa: DTZ001 wall clock of Beijing; the zone is written by the reader of the text
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗"
-_GIVEN_NAMES = [
-    "伟",
-    "芳",
-    "秀英",
-    "敏",
-    "静",
-    "丽",
-    "强",
-    "磊",
-    "军",
-    "洋",
-    "勇",
-    "艳",
-    "杰",
-    "涛",
-    "明",
-    "超",
-    "桂兰",
-    "思远",
-    "雨桐",
-    "梓涵",
-]
+_GIVEN_NAMES = [*"伟芳敏静丽强磊军洋勇艳杰涛明超", "秀英", "桂兰", "思远", "雨桐", "梓涵"]
 _PLACES = [
     "浙江省杭州市余杭区",
     "广东省广州市白云区",

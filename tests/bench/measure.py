@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.bench.destination import Destination
 
 _LAST_CHARACTERS = 2000
+#: getrusage(2) counts in bytes on macOS and in KiB elsewhere.
+_MAXRSS_PER_MEGABYTE = 2**20 if sys.platform == "darwin" else 2**10
 
 
 class LoadFailedError(RuntimeError):
@@ -84,7 +87,7 @@ def run(
         seconds=seconds,
         client_cpu=usage.ru_utime + usage.ru_stime,
         server_cpu=None if server_before is None or server_after is None else server_after - server_before,
-        peak_megabytes=usage.ru_maxrss / 1024,  # Linux counts in KiB
+        peak_megabytes=usage.ru_maxrss / _MAXRSS_PER_MEGABYTE,
     )
 
 
