@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import string
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ import yaml
 
 from meltano_ops.facts import redact
 from meltano_ops.settings import OpsError
+from meltano_ops.texts import Text, fill
 from meltano_ops.warehouse import MissingTableError, Warehouse, WarehouseError
 
 if TYPE_CHECKING:
@@ -42,18 +42,6 @@ _KEYS = frozenset(
         "every_minutes",
     }
 )
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text in both languages of the page; `{column}` is replaced by the row's value."""
-
-    zh: str
-    en: str
-
-    def filled(self, row: Mapping[str, Any]) -> Text:
-        """Return the text for one row; a column that the row lacks stays as it is written."""
-        return Text(_fill(self.zh, row), _fill(self.en, row))
 
 
 @dataclass(frozen=True)
@@ -197,18 +185,6 @@ def _text(value: object) -> Text:
     return Text(str(value), str(value))
 
 
-class _RowFormatter(string.Formatter):
-    """`{column}` only: no attributes, no indexes."""
-
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:  # noqa: ANN401, ARG002 - the base class's signature
-        return kwargs.get(field_name, f"{{{field_name}}}"), field_name
-
-
-def _fill(text: str, row: Mapping[str, Any]) -> str:
-    shown = {name: "—" if value is None else value for name, value in row.items()}
-    return _RowFormatter().vformat(text, (), shown).strip()
-
-
 def violates(row: Mapping[str, Any], expect: Mapping[str, Mapping[str, float]]) -> bool:
     """Return whether a row breaks the expectation. Without one every row does; a missing value breaks any bound."""
     if not expect:
@@ -292,7 +268,7 @@ def _run(
 
 def _finding(check: Check, row: Mapping[str, Any]) -> Finding:
     return Finding(
-        check.name, _fill(check.subject, row), check.severity, check.message.filled(row), check.advice.filled(row)
+        check.name, fill(check.subject, row), check.severity, check.message.filled(row), check.advice.filled(row)
     )
 
 

@@ -344,10 +344,11 @@ def _write_schedules(connection: sqlite3.Connection, project: Project, settings:
         for pipeline in schedule.pipelines:
             wanted.add((schedule.name, pipeline))
             connection.execute(
-                """INSERT INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name, pipeline) DO UPDATE SET
+                """INSERT INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT (name, pipeline) DO UPDATE SET
                      job = excluded.job, cron = excluded.cron, triggered_by = excluded.triggered_by,
-                     previous_due_at = excluded.previous_due_at, due_at = excluded.due_at, next_due_at = excluded.next_due_at,
-                     interval_seconds = excluded.interval_seconds""",
+                     previous_due_at = excluded.previous_due_at, due_at = excluded.due_at,
+                     next_due_at = excluded.next_due_at, interval_seconds = excluded.interval_seconds""",
                 (
                     schedule.name,
                     pipeline,

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from meltano_ops import locks, processes, store
+from meltano_ops.collect import collect
 from meltano_ops.history import History
 from meltano_ops.meltano import meltano_command
+from meltano_ops.project import load_project
 from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
     import sqlite3
+    import threading
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -164,3 +167,20 @@ def _word(ended: processes.Ended, history: History, schedule: Schedule, run_id: 
     if not history.again([run_id]) and _running(history, schedule):
         return "refused"
     return "failed"
+
+
+def run_once(settings: Settings, name: str, stop: threading.Event) -> int:
+    """Run one schedule now, as cron and systemd do, and return Meltano's exit code.
+
+    Raises:
+        OpsError: There is no such schedule.
+    """
+    project = load_project(settings.root, settings.environment)
+    schedule = next((entry for entry in project.schedules if entry.name == name), None)
+    if schedule is None:
+        known = ", ".join(entry.name for entry in project.schedules) or "none"
+        raise OpsError(f"meltano.yml has no schedule {name}; it has: {known}.")
+    with closing(store.connect(settings.database, settings.timezone)) as connection:
+        outcome = launch(connection, settings, project, schedule, due_at=int(time.time()), stop=stop.is_set)
+        collect(connection, settings)
+    return max(0, outcome.exit_code) if outcome.exit_code >= 0 else 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from meltano_ops.checks import Text
 from meltano_ops.store import local_text
+from meltano_ops.texts import Text
 
 if TYPE_CHECKING:
     import sqlite3

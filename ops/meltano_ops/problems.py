@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meltano_ops.checks import CheckBook, Finding, Result, Text
+from meltano_ops.texts import Text
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from meltano_ops.checks import CheckBook, Finding, Result
 
 # The shared problem of a database that cannot be reached, and that of a check that cannot run.
 _SHARED = frozenset({"database", "check"})

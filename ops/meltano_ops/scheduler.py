@@ -241,20 +241,3 @@ def _missed(connection: sqlite3.Connection, schedule: Schedule, due_at: int) -> 
         (*schedule.pipelines, due_at),
     ).fetchone()[0]
     return bool(runs < len(set(schedule.pipelines)))
-
-
-def run_once(settings: Settings, name: str, stop: threading.Event) -> int:
-    """Run one schedule now, as cron and systemd do, and return Meltano's exit code.
-
-    Raises:
-        OpsError: There is no such schedule.
-    """
-    project = load_project(settings.root, settings.environment)
-    schedule = next((entry for entry in project.schedules if entry.name == name), None)
-    if schedule is None:
-        known = ", ".join(entry.name for entry in project.schedules) or "none"
-        raise OpsError(f"meltano.yml has no schedule {name}; it has: {known}.")
-    with closing(store.connect(settings.database, settings.timezone)) as connection:
-        outcome = launch(connection, settings, project, schedule, due_at=int(time.time()), stop=stop.is_set)
-        collect(connection, settings)
-    return max(0, outcome.exit_code) if outcome.exit_code >= 0 else 1

@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
-
 from meltano_ops.robots import register_robots
 
 from ops.tests.life import Life

@@ -60,6 +60,7 @@ class Life:
         self.facts = store.connect(self.settings.database, self.settings.timezone)
 
     def history(self) -> sqlite3.Connection:
+        """Open Meltano's system database."""
         return sqlite3.connect(self.root / ".meltano" / "meltano.db")
 
     def start(self, at: datetime, pipeline: str = PIPELINE, run_id: str | None = None) -> str:
@@ -67,13 +68,14 @@ class Life:
         run_id = run_id or uuid4().hex
         with self.history() as history:
             history.execute(
-                'INSERT INTO runs (job_name, state, started_at, payload, payload_flags, run_id, "trigger", last_heartbeat_at)'
-                " VALUES (?, 'RUNNING', ?, '{}', 0, ?, 'schedule:life-2h', ?)",
+                'INSERT INTO runs (job_name, state, started_at, payload, run_id, "trigger", last_heartbeat_at)'
+                " VALUES (?, 'RUNNING', ?, '{}', ?, 'schedule:life-2h', ?)",
                 (pipeline, _utc(at), run_id, _utc(at)),
             )
         return run_id
 
     def end(self, run_id: str, at: datetime, state: str = "SUCCESS", error: str | None = None) -> None:
+        """End a run."""
         with self.history() as history:
             history.execute(
                 "UPDATE runs SET state = ?, ended_at = ?, last_heartbeat_at = ?, payload = ? WHERE run_id = ?",
@@ -81,10 +83,11 @@ class Life:
             )
 
     def beat(self, run_id: str, at: datetime) -> None:
+        """Let a run's heart beat."""
         with self.history() as history:
             history.execute("UPDATE runs SET last_heartbeat_at = ? WHERE run_id = ?", (_utc(at), run_id))
 
-    def say(self, run_id: str, at: datetime, event: str, pipeline: str | None = PIPELINE, **entry: Any) -> None:
+    def say(self, run_id: str, at: datetime, event: str, pipeline: str | None = PIPELINE, **entry: object) -> None:
         """Write one line of the JSON log."""
         line = {
             "event": event,
@@ -97,7 +100,8 @@ class Life:
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def metric(self, run_id: str, at: datetime, name: str, value: float, **tags: Any) -> None:
+    def metric(self, run_id: str, at: datetime, name: str, value: float, **tags: Any) -> None:  # noqa: ANN401 - whatever a tag is
+        """Write a METRIC line; `pipeline` and `plugin` say whose."""
         pipeline, plugin = tags.pop("pipeline", PIPELINE), tags.pop("plugin", "tap-life")
         info = {"type": "counter", "metric": name, "value": value, "tags": {"stream": "tickets", **tags}}
         target = plugin.startswith("target")
@@ -105,7 +109,8 @@ class Life:
             run_id, at, "METRIC", pipeline, metric_info=info, string_id=plugin, producer=not target, consumer=target
         )
 
-    def window(self, run_id: str, at: datetime, start: datetime, end: datetime, **tags: Any) -> None:
+    def window(self, run_id: str, at: datetime, start: datetime, end: datetime, **tags: Any) -> None:  # noqa: ANN401 - whatever a tag is
+        """Write a window metric, verified unless the tags say otherwise."""
         tags = {"source_total": 5, "distinct_keys": 5, "repeats": 0, "verified": True, **tags}
         self.metric(
             run_id, at, "window", tags["distinct_keys"] or 0, start=start.isoformat(), end=end.isoformat(), **tags
@@ -131,15 +136,18 @@ class Life:
         return run_id
 
     def failed_run(self, at: datetime, error: str) -> str:
+        """A run whose tap says what is wrong and ends."""
         run_id = self.start(at)
         self.say(run_id, at, error, string_id="tap-life", level="error", producer=True, consumer=False)
         self.end(run_id, at + timedelta(seconds=9), "FAIL", "Extractor failed")
         return run_id
 
     def check(self, at: datetime) -> Round:
+        """Run a round of checks at that time."""
         return rounds.check_round(self.facts, self.settings, at.timestamp())
 
-    def all(self, query: str, *values: Any) -> list[Mapping[str, Any]]:
+    def all(self, query: str, *values: object) -> list[Mapping[str, Any]]:
+        """Return what the facts have."""
         return [dict(row) for row in self.facts.execute(query, values)]
 
 

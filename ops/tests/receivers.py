@@ -33,17 +33,21 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """Its address."""
         return f"http://127.0.0.1:{self.server_port}"
 
     @property
     def dingtalk(self) -> str:
+        """Its address as a 钉钉 robot with signature."""
         return f"dingtalk://{SECRET}@{TOKEN}/?api_url={self.url}/robot/send"
 
     @property
     def webhook(self) -> str:
+        """Its address as a webhook."""
         return f"json://127.0.0.1:{self.server_port}/hook"
 
     def texts(self) -> list[str]:
+        """Return the messages it took, as people read them."""
         return [
             message.get("text", {}).get("content") or f"{message.get('title')}\n{message.get('message')}"
             for message in self.messages

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-
 from meltano_ops import alerts
 from meltano_ops.robots import dingtalk_signature
 from meltano_ops.settings import OpsError
+
 from ops.tests.life import BEIJING, PROJECT
 from ops.tests.receivers import TOKEN, receiver
 

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import platformdirs
-import pytest
 import yaml
-
 from meltano_ops import logfiles, store
 from meltano_ops.collect import collect
+
 from ops.tests.life import BEIJING, PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from ops.tests.life import Life
 

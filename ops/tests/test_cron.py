@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from meltano_ops.cron import due_times, parse_interval
 from meltano_ops.settings import OpsError
 

@@ -7,7 +7,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from meltano_ops.facts import instant, read_json_line, read_text_line, redact
 
 RUN = "01a2013c-5310-706f-bb26-bc66bed5993e"

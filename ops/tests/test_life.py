@@ -1,4 +1,4 @@
-"""Three days of a pipeline's life: every trouble is told once, once more when it is over, and a healthy day is silent."""
+"""Three days of a pipeline's life: every trouble is told once, and once when it is over; a healthy day is silent."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ def test_a_run_that_the_scheduler_ended_on_stop_is_no_failure(make_life: Callabl
     life = clock.life
     run_id = life.failed_run(clock.now, "The process was terminated")
     life.facts.execute(
-        "INSERT INTO launches (schedule, due_at, attempt, run_id, started_at, outcome) VALUES ('life-2h', 0, 1, ?, 0, 'stopped')",
+        "INSERT INTO launches (schedule, due_at, attempt, run_id, started_at, outcome)"
+        " VALUES ('life-2h', 0, 1, ?, 0, 'stopped')",
         (run_id,),
     )
     life.check(clock.now + timedelta(minutes=1))

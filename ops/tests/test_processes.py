@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import psutil
 import pytest
-
 from meltano_ops import locks, processes
 
 if TYPE_CHECKING:
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 # A leader that starts a child which ignores SIGTERM, as a plugin deep in a request would.
 LEADER = """
 import signal, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"])
+stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", stubborn])
 open(sys.argv[1], "w").write(str(child.pid))
 def gently(*_):
     open(sys.argv[1] + ".gently", "w").write("x")

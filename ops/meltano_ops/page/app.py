@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from meltano_ops.checks import Text
     from meltano_ops.settings import Settings
+    from meltano_ops.texts import Text
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ERRORS_SHOWN = 8

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from meltano_ops.checks import Text
+from meltano_ops.texts import Text
 
 if TYPE_CHECKING:
     import sqlite3
