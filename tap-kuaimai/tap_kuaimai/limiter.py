@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Stop(Protocol):
 class Limiter:
     """A token bucket of one token, shared by all streams and threads: requests leave evenly spaced, without bursts.
 
+    And whatever the threads' sleep does, no second sees more departures than allowed.
+
     A 429 halves the pace for everybody and holds everybody back for as long as the server asked for. From there the
     pace climbs back to the limit in a minute.
 
@@ -41,6 +44,7 @@ class Limiter:
         self._lock = threading.Lock()
         self._next_slot = clock()
         self._closed_until = self._next_slot
+        self._left: deque[float] = deque(maxlen=max(1, int(per_second)))
         self._reduced_to = self._limit
         self._reduced_at = self._next_slot
 
@@ -65,10 +69,18 @@ class Limiter:
             # The slot is reserved before the wait: a thread that wakes up late does not delay the next one.
             if stop.wait(max(0.0, slot - self._clock())):
                 return False
-            with self._lock:
-                if slot >= self._closed_until:
-                    return True
-            # The server asked for a pause while this request was waiting: queue again behind it.
+            if self._may_leave(slot):
+                return True
+            # Meanwhile the server asked for a pause, or late threads have bunched up: queue again.
+
+    def _may_leave(self, slot: float) -> bool:
+        with self._lock:
+            now = self._clock()
+            full = len(self._left) == self._left.maxlen
+            if slot < self._closed_until or (full and now - self._left[0] < 1.0):
+                return False
+            self._left.append(now)
+            return True
 
     def slow_down(self, seconds: float) -> None:
         """Answer a 429: nobody sends for `seconds`, and then at half the pace.

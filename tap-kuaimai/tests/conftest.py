@@ -66,9 +66,25 @@ class Run:
         return str(self.state["bookmarks"][stream]["replication_key_value"])
 
 
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[KuaimaiSandbox]:
+    """A stand-in with 300 tickets in 3 days, for all tests that do not change its data."""
+    with KuaimaiSandbox(tickets=300, trades=60, days=3, now=NOW) as sandbox:
+        sandbox.freeze()
+        yield sandbox
+
+
 @pytest.fixture
-def sandbox() -> Iterator[KuaimaiSandbox]:
-    """A stand-in with 300 tickets in 3 days and no limit of its own on the pace."""
+def sandbox(shared_sandbox: KuaimaiSandbox) -> KuaimaiSandbox:
+    """The stand-in as at its start, with no limit of its own on the pace. A test that changes data needs its own."""
+    shared_sandbox.reset()
+    shared_sandbox.set_options(rate_per_second=None)
+    return shared_sandbox
+
+
+@pytest.fixture
+def changing_sandbox() -> Iterator[KuaimaiSandbox]:
+    """A stand-in of the test's own, whose data it may change."""
     with KuaimaiSandbox(tickets=300, trades=60, days=3, now=NOW) as sandbox:
         sandbox.freeze()
         sandbox.set_options(rate_per_second=None)

@@ -33,53 +33,6 @@ def test_a_window_costs_its_pages_and_one_more_request_when_nothing_moves(sandbo
     assert len(sandbox.requests(api=API)) == 300 / 20 + 1
 
 
-@pytest.mark.parametrize("page", [1, 2, 7, 14, 15])
-def test_tickets_that_leave_the_window_while_it_is_read_hide_no_other_ticket(
-    sandbox: KuaimaiSandbox, tap: Runner, page: int
-) -> None:
-    """Paging forward, each ticket that is touched pulls one behind it to a page that was read already."""
-    before = versions(sandbox)
-    sandbox.advance(3600)  # What is touched now is later than end_date.
-    sandbox.when({"op": "change", "of": "served", "count": 3}, api=API, page=page)
-
-    first = tap.run(TICKETS, page_size=20)
-    second = tap.run(TICKETS, page_size=20, end_date="2026-03-10 14:00:00", state=first.state)
-
-    touched = {id_ for id_, modified in versions(sandbox).items() if modified != before[id_]}
-    assert len(touched) == 3
-    assert missing(sandbox, first) <= touched
-    assert set(second.by_id(TICKETS)) >= touched
-
-
-def test_tickets_that_become_visible_while_their_window_is_read_are_in_it(sandbox: KuaimaiSandbox, tap: Runner) -> None:
-    sandbox.when(
-        {"op": "insert", "count": 30, "created": "2026-03-08 10:00:00", "modified": "2026-03-08 10:00:00"},
-        api=API,
-        page=9,
-    )
-
-    run = tap.run(TICKETS, page_size=20)
-
-    assert len(versions(sandbox)) == 330
-    assert missing(sandbox, run) == set()
-
-
-def test_a_list_that_never_stands_still_is_read_in_smaller_pieces(sandbox: KuaimaiSandbox, tap: Runner) -> None:
-    """A busy platform may touch tickets faster than a big window can be read twice alike."""
-    before = versions(sandbox)
-    sandbox.advance(3600)
-    sandbox.when({"op": "change", "count": 1}, api=API, page=3, times=None)
-
-    first = tap.run(TICKETS, page_size=20)
-    assert first.failed is None
-    assert first.bookmark(TICKETS) == "2026-03-10T12:00:00+08:00"
-    second = tap.run(TICKETS, page_size=200, end_date="2026-03-10 14:00:00", state=first.state)
-
-    after = versions(sandbox)
-    touched = {id_ for id_, modified in after.items() if modified != before[id_]}
-    assert missing(sandbox, first) <= touched <= set(second.by_id(TICKETS))
-
-
 def test_rows_that_are_repeated_on_the_next_page_are_not_mistaken_for_the_missing_ones(
     sandbox: KuaimaiSandbox, tap: Runner
 ) -> None:
@@ -123,7 +76,7 @@ def test_an_empty_answer_without_a_total_is_not_believed(sandbox: KuaimaiSandbox
 
 
 def test_a_large_window_is_split_until_its_pieces_are_of_a_sensible_size(tap: Runner) -> None:
-    with KuaimaiSandbox(tickets=7000, trades=0, days=2, now="2026-03-10 12:00:00") as sandbox:
+    with KuaimaiSandbox(tickets=4500, trades=0, days=2, now="2026-03-10 12:00:00") as sandbox:
         sandbox.freeze()
         sandbox.set_options(rate_per_second=None)
         run = type(tap)(sandbox).run(TICKETS)
