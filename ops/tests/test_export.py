@@ -1,0 +1,103 @@
+"""Schedules for cron and systemd: the same times, and a run that nobody has to watch."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from meltano_ops import export
+from meltano_ops.cli import cli
+from meltano_ops.project import load_project
+
+from ops.tests.life import BEIJING
+
+if TYPE_CHECKING:
+    from ops.tests.life import Life
+
+
+def test_systemd_units_catch_up_end_gently_and_raise_the_alarm(life: Life) -> None:
+    units = export.systemd_units(life.settings, load_project(life.root))
+    base = f"meltano-{life.root.name}"
+    timer, service = units[f"{base}-life-2h.timer"], units[f"{base}-life-2h.service"]
+    assert "OnCalendar=*-*-* 00,02,04,06,08,10,12,14,16,18,20,22:02:00 Asia/Shanghai" in timer
+    assert "Persistent=true" in timer
+    assert "schedule --once life-2h" in service
+    assert "KillMode=mixed" in service
+    assert "RuntimeMaxSec=14640" in service
+    # RuntimeMaxSec does nothing for a oneshot service.
+    assert "Type=exec" in service
+    assert f"OnFailure={base}-silent.service" in units[f"{base}-check.service"]
+    assert "SuccessExitStatus=1" in units[f"{base}-check.service"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_finds_no_fault_with_the_units(life: Life, tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    result = CliRunner().invoke(cli, ["--project", str(life.root), "export", "systemd", "--output", str(folder)])
+    assert result.exit_code == 0
+    for unit in folder.glob("*.timer"):
+        done = subprocess.run(["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True)
+        assert str(folder) not in done.stderr, done.stderr
+
+
+def test_the_crontab_has_the_zone_the_schedules_and_the_checks(life: Life) -> None:
+    lines = export.crontab(life.settings, load_project(life.root)).splitlines()
+    assert "CRON_TZ=Asia/Shanghai" in lines
+    assert any(line.startswith("2 */2 * * * cd ") and line.endswith("schedule --once life-2h") for line in lines)
+    assert lines[-1].startswith("*/5 * * * * ")
+    assert lines[-1].endswith(" check")
+
+
+def test_commands_say_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["--project", str(tmp_path), "status"])
+    assert result.exit_code == 2
+    assert result.output.count("\n") == 1
+    assert "No meltano.yml" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MELTANO_OPS_TIMEZONE", "Mars/Base"),
+        ("MELTANO_OPS_RETENTION_DAYS", "many"),
+        ("MELTANO_OPS_RETRY_PAUSES", "soon"),
+        ("MELTANO_OPS_STOP_GRACE_SECONDS", "-1"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_named(life: Life, name: str, value: str) -> None:
+    result = CliRunner(env={name: value}).invoke(cli, ["--project", str(life.root), "status"])
+    assert result.exit_code == 2
+    assert name in result.output
+
+
+def test_check_ends_with_one_when_something_is_wrong_and_status_tells_it(life: Life) -> None:
+    runner = CliRunner()
+    life.good_run(datetime.now(BEIJING))
+    assert runner.invoke(cli, ["--project", str(life.root), "check"]).exit_code == 0
+    life.failed_run(datetime.now(BEIJING), "会话已过期")
+    result = runner.invoke(cli, ["--project", str(life.root), "check"])
+    assert result.exit_code == 1
+    assert "连续失败 1 次。会话已过期" in result.output
+    status = runner.invoke(cli, ["--project", str(life.root), "status", "--lang", "en"])
+    assert "1 open problem(s)" in status.output
+
+
+def test_export_logging_prints_what_meltano_understands(life: Life) -> None:
+    result = CliRunner().invoke(cli, ["--project", str(life.root), "export", "logging"])
+    assert result.output == export.logging_yaml()
+
+
+def test_the_readme_names_every_setting_and_every_command() -> None:
+    package = Path(export.__file__).parent
+    readme = (package.parent / "README.md").read_text(encoding="utf-8")
+    settings = (package / "settings.py").read_text(encoding="utf-8")
+    for name in re.findall(r'(?:text|number)\("([A-Z_]+)"', settings):
+        assert f"`MELTANO_OPS_{name}`" in readme, name
+    for command in cli.commands:
+        assert f"meltano-ops {command}" in readme, command
