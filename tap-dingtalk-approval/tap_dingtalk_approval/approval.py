@@ -37,6 +37,7 @@ LISTS = ("approver_userids", "cc_userids", "attached_process_instance_ids")
 NOTE = "TextNote"
 """A component without a value of its own."""
 
+_MINUTE_AND_SECOND = re.compile(r"(\d\d)([0-5]\d)", re.ASCII)
 _FILLED = {"rowValue", "value", "extValue"}
 _TYPE_IN_ID = re.compile(r"([A-Z][A-Za-z]+)[-_]")
 
@@ -161,8 +162,9 @@ def _seconds(instant: Instant | None) -> str:
 
 def _restore(row: dict[str, Any], column: str, seconds: str) -> None:
     instant: Instant | None = row[column]
-    if instant and not instant.exact and seconds[:2] == f"{instant.at:%M}":
-        row[column] = Instant(instant.at.replace(second=int(seconds[2:])), exact=True)
+    told = _MINUTE_AND_SECOND.fullmatch(seconds)
+    if told and instant and not instant.exact and told[1] == f"{instant.at:%M}":
+        row[column] = Instant(instant.at.replace(second=int(told[2])), exact=True)
 
 
 def parse_approval(instance_id: str, content: Mapping[str, Any], keys: Keys) -> Approval:

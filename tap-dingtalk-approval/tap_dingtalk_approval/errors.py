@@ -193,7 +193,7 @@ RULES: Mapping[str, Rule] = {
     "window_too_full": Rule(
         Action.STOP, Topic.DATA, "More approvals in one minute than the platform lists; ask its support."
     ),
-    "unreadable": Rule(Action.STOP, Topic.PLATFORM, _BUSY.advice),
+    "state": Rule(Action.STOP, Topic.DATA, "Mend it with `meltano state edit`, or clear it to read everything again."),
 }
 """Code of an error → what it means."""
 

@@ -136,20 +136,20 @@ def convert(component: Component, kind: str) -> Any:  # noqa: ANN401 -- as many 
     return _to_json(component) if kind == "json" else _CONVERTERS[kind](component.value)
 
 
-def _to_json(component: Component) -> Any:  # noqa: ANN401 -- whatever JSON it is
+def _to_json(component: Component) -> list[Any]:
     extra = structure_or_none(component.ext_value)
     if isinstance(extra, list) and extra and all(isinstance(one, dict) for one in extra):
         # People and departments: the value is what is displayed, the ids are only here.
-        if all("emplId" in one for one in extra):
-            return [{"id": str(one["emplId"]), "name": one.get("name")} for one in extra]
-        if component.type == "DepartmentField" and all("id" in one for one in extra):
-            return [{"id": str(one["id"]), "name": one.get("name")} for one in extra]
+        key = "emplId" if "emplId" in extra[0] else "id" if component.type == "DepartmentField" else None
+        if key and all(key in one for one in extra):
+            return [{"id": str(one[key]), "name": one.get("name")} for one in extra]
     found = structure_or_none(component.value)
     if found is None:
         found = extra
     if found is None:
         raise ValueError("neither a list nor an object")
-    return found
+    # Always a list, so that the column has one type: an address is a list of one.
+    return found if isinstance(found, list) else [found]
 
 
 class _Finder:

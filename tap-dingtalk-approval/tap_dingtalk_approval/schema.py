@@ -37,7 +37,7 @@ TYPES: dict[str, Column] = {
     "boolean": {"type": ["boolean", "null"]},
     "date": {"type": ["string", "null"], "format": "date"},
     "datetime": {"type": ["string", "null"], "format": "date-time"},
-    "json": {"type": ["array", "object", "null"]},
+    "json": {"type": ["array", "null"]},
 }
 """What `type` of a field may be → its schema."""
 

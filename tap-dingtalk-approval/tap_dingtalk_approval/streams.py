@@ -120,7 +120,12 @@ class ApprovalStream(Stream):
         with ExitStack() as stack:
             for sibling in self.siblings:
                 sibling.open(stack)
-            self._progress = Progress.from_state(self.stream_state)
+            try:
+                self._progress = Progress.from_state(self.stream_state)
+            except ValueError as mistake:
+                error = DingTalkError("state", f"the state of {self.name} cannot be read: {mistake}")
+                self._approvals.report_failure(self.name, error)
+                return
             try:
                 yield from self._read()
             except StoppedError:

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tap_dingtalk_approval.tap import RunFailedError, TapDingTalkApproval
+
 from tests.sandbox.dingtalk.client import DingTalkSandbox
 
 if TYPE_CHECKING:
