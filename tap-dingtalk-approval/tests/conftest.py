@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_dingtalk_approval.tap import RunFailedError, TapDingTalkApproval
-
 from tests.sandbox.dingtalk.client import DingTalkSandbox
 
 if TYPE_CHECKING:
@@ -201,7 +200,8 @@ def new_office() -> Iterator[Callable[..., Office]]:
     with contextlib.ExitStack() as stack:
 
         def make(now: str = "2026-09-30 12:00:00", **arguments: Any) -> Office:
-            sandbox = stack.enter_context(DingTalkSandbox(now=now, **arguments))
+            sandbox = DingTalkSandbox(now=now, **arguments)
+            stack.enter_context(sandbox)
             sandbox.set_clock(now, frozen=True)
             return Office(sandbox, configuration(sandbox))
 

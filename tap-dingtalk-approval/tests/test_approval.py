@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_dingtalk_approval.approval import Approval
 from tap_dingtalk_approval.rows import record_rows, revision_of, task_rows
 from tap_dingtalk_approval.topapi import TopApi
 from tap_dingtalk_approval.v1 import V1Api
@@ -30,7 +29,7 @@ from tap_dingtalk_approval.values import BEIJING, format_instant, parse_instant
         ("2026-09-01", "2026-09-01T00:00:00+08:00", False),
     ],
 )
-def test_instants_of_all_spellings_are_beijing_time(told: object, expected: str, exact: bool) -> None:
+def test_instants_of_all_spellings_are_beijing_time(told: object, expected: str, *, exact: bool) -> None:
     assert (str(parse_instant(told)), parse_instant(told).exact) == (expected, exact)
 
 
@@ -40,6 +39,9 @@ def test_what_is_written_is_read_again(moment: datetime) -> None:
     assert parse_instant(format_instant(at)).at == at
     assert parse_instant(f"{at:%Y-%m-%d %H:%M:%S}").at == at
 
+
+if TYPE_CHECKING:
+    from tap_dingtalk_approval.approval import Approval
 
 seconds = st.integers(0, 10_000)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from singer_sdk.exceptions import ConfigValidationError
+from tap_dingtalk_approval.tap import TapDingTalkApproval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +70,6 @@ def errors(finished: Any) -> list[str]:
     ids=str,
 )
 def test_a_wrong_setting_is_refused_at_start_in_one_line(office: Any, overrides: dict[str, Any], says: str) -> None:
-    from singer_sdk.exceptions import ConfigValidationError  # noqa: PLC0415 -- quicker than a process for each
-    from tap_dingtalk_approval.tap import TapDingTalkApproval  # noqa: PLC0415
-
     with pytest.raises(ConfigValidationError) as error:
         TapDingTalkApproval(config={**office.config, **overrides})
     assert any(says in line for line in error.value.errors), error.value.errors
@@ -166,7 +165,7 @@ def test_dash_dash_test_says_in_one_line_what_is_wrong(
 @pytest.mark.parametrize("allowed", [True, False])
 @pytest.mark.parametrize("api_version", ["topapi", "v1.0"])
 def test_describe_prints_an_entry_that_reads_the_template(
-    run: Callable[..., Any], office: Any, allowed: bool, api_version: str
+    run: Callable[..., Any], office: Any, *, allowed: bool, api_version: str
 ) -> None:
     if not allowed:
         office.sandbox.set_options(denied=["/v1.0/workflow/forms/schemas/processCodes"])

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tap_dingtalk_approval.tap import TapDingTalkApproval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ def test_withdrawn_refused_and_revoking_approvals_are_told_apart(new_office: Cal
 @pytest.mark.parametrize("api_version", ["topapi", "v1.0"])
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_deleted_approval_is_reported_once_and_not_asked_for_again(
-    new_office: Callable[..., Any], api_version: str, listed: bool
+    new_office: Callable[..., Any], api_version: str, *, listed: bool
 ) -> None:
     office = new_office(approvals=0)
     office.sandbox.set_options(deleted_listed=listed)
@@ -241,8 +242,6 @@ def test_a_cleared_state_starts_at_start_date(office: Any) -> None:
 
 
 def test_the_rows_of_siblings_come_without_the_stream_they_belong_to(office: Any) -> None:
-    from tap_dingtalk_approval.tap import TapDingTalkApproval  # noqa: PLC0415 -- one test makes a catalog
-
     catalog = TapDingTalkApproval(config=office.config).catalog_dict
     for entry in catalog["streams"]:
         for one in entry["metadata"]:

@@ -19,9 +19,9 @@ UNFILLED = '[{"componentName":"TextField","componentType":"TextField","props":{"
 
 
 def component(
-    label: str | None, value: object, *, ext: object = None, id: str = "TextField_1", type: str = "TextField"
+    label: str | None, value: object, *, ext: object = None, component_id: str = "TextField_1", kind: str = "TextField"
 ) -> Component:
-    keys = {"name": label, "value": value, "ext_value": ext, "id": id, "component_type": type}
+    keys = {"name": label, "value": value, "ext_value": ext, "id": component_id, "component_type": kind}
     return parse_component(keys, {})
 
 
@@ -75,8 +75,12 @@ def test_every_amount_survives_with_and_without_separators(amount: Decimal) -> N
         ("maybe", "boolean"),
         ("2026-13-01", "date"),
         ("2026-02", "date"),
-    ]
-    + [("soon", "datetime"), ("a word", "json"), ("12", "json"), ("NaN", "number"), ("1e400", "number")],
+        ("soon", "datetime"),
+        ("a word", "json"),
+        ("12", "json"),
+        ("NaN", "number"),
+        ("1e400", "number"),
+    ],
 )
 def test_what_cannot_be_converted_is_null_and_reported_without_its_value(text: str, kind: str) -> None:
     form = read_form(process({"column": {"label": "x", "type": kind}}), [component("x", text)])
@@ -114,26 +118,26 @@ def test_people_and_departments_keep_names_and_ids() -> None:
         "联系人",
         "张三,李四",
         ext='[{"emplId":"u1","name":"张三","avatar":""},{"emplId":"u2","name":"李四"}]',
-        type="InnerContactField",
+        kind="InnerContactField",
     )
     assert value_of(people) == "张三,李四"
     assert value_of(people, "json") == [{"id": "u1", "name": "张三"}, {"id": "u2", "name": "李四"}]
     department = component(
-        "部门", "财务部", ext='[{"id":"433000001","name":"财务部","number":0}]', type="DepartmentField"
+        "部门", "财务部", ext='[{"id":"433000001","name":"财务部","number":0}]', kind="DepartmentField"
     )
     assert value_of(department) == "财务部"
     assert value_of(department, "json") == [{"id": "433000001", "name": "财务部"}]
 
 
 def test_a_range_of_dates_is_found_by_either_of_its_labels() -> None:
-    shown = component('["开始时间","结束时间"]', '["2026-01-01","2026-01-02",null]', id="DDDateRangeField_1")
+    shown = component('["开始时间","结束时间"]', '["2026-01-01","2026-01-02",null]', component_id="DDDateRangeField_1")
     assert value_of(shown, "date", label="开始时间") == "2026-01-01"
     assert value_of(shown, "date", label="结束时间") == "2026-01-02"
     assert value_of(shown, "json", id="DDDateRangeField_1") == ["2026-01-01", "2026-01-02", None]
 
 
 def table(value: str | None) -> Component:
-    return component("明细", value, id="TableField_1", type="TableField")
+    return component("明细", value, component_id="TableField_1", kind="TableField")
 
 
 ITEMS = {
@@ -159,7 +163,7 @@ def test_the_parts_of_a_suite_are_not_taken_for_the_columns_of_a_table() -> None
     text = (
         '[{"componentName":"MoneyField","props":{"bizAlias":"amount","label":"金额"},"value":"949.00","extValue":null}]'
     )
-    assert component("财务套件", text, type="DDBizSuite").value == text
+    assert component("财务套件", text, kind="DDBizSuite").value == text
 
 
 def test_cells_may_be_missing_or_native_lists() -> None:
@@ -190,7 +194,7 @@ def test_cells_may_be_missing_or_native_lists() -> None:
 
 
 def test_two_components_with_one_label_are_an_error_that_tells_how_to_tell_them_apart() -> None:
-    twins = [component("金额", "1", id="MoneyField_A"), component("金额", "2", id="MoneyField_B")]
+    twins = [component("金额", "1", component_id="MoneyField_A"), component("金额", "2", component_id="MoneyField_B")]
     with pytest.raises(DingTalkError) as error:
         read_form(process({"amount": {"label": "金额"}}), twins)
     for part in ("one.amount", "'金额'", "id: MoneyField_A", "id: MoneyField_B"):
@@ -207,7 +211,7 @@ def test_a_label_of_a_table_does_not_clash_with_one_outside() -> None:
 def test_components_that_came_went_or_were_renamed_are_told() -> None:
     form = read_form(
         process({"old": {"label": "旧名"}, "kept": {"label": "在"}}),
-        [component("在", "x", id="a"), component("新", "y", id="b")],
+        [component("在", "x", component_id="a"), component("新", "y", component_id="b")],
     )
     assert form.columns == {"old": None, "kept": "x"}
     assert form.missing == {"old: label '旧名'"}
@@ -232,7 +236,7 @@ def test_no_form_whatever_stops_the_run(components: list[dict[str, Any]]) -> Non
         "i", {"process_instance": {"status": "RUNNING", "form_component_values": components}}
     )
     fields = {kind: {"id": "a", "type": kind} for kind in ("string", "number", "date", "datetime", "json")}
-    form = read_form(process(fields, ITEMS), [*approval.components, component("a", "b", id="q")][:1])
+    form = read_form(process(fields, ITEMS), [*approval.components, component("a", "b", component_id="q")][:1])
     assert set(form.columns) == set(fields)
 
 

@@ -76,7 +76,8 @@ def test_ninety_days_with_a_switch_in_the_middle_end_as_without(new_office: Call
     ends = []
     for versions in (("topapi", "topapi"), ("topapi", "v1.0"), ("v1.0", "topapi")):
         office = new_office(now="2026-08-02 08:00:00", approvals=40, days=90, still_open=4)
-        state, rows = None, {}
+        state: Any = None
+        rows: dict[str, dict[Any, Any]] = {}
         for version in versions:
             for _ in range(4):
                 office.sandbox.advance(11 * DAY)

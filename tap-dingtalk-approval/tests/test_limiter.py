@@ -21,15 +21,19 @@ class Time:
         self.now = 0.0
 
     def __call__(self) -> float:
+        """The present."""
         return self.now
 
 
 class Waiting(threading.Event):
+    """An event whose waiting takes no time but on the clock."""
+
     def __init__(self, time: Time) -> None:
         super().__init__()
         self._time = time
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Move the clock."""
         self._time.now += timeout or 0.0
         return self.is_set()
 
@@ -70,7 +74,7 @@ def test_a_refusal_holds_everybody_back_then_halves_the_pace_which_recovers() ->
     assert limiter.pace() == pytest.approx(10 * MARGIN)
 
 
-PUNISHED = "请求被暂时限制了, apiPath(x), 从 2026-09-03 00:01:02 到 2026-09-03 00:01:02 请求总次数超过 1200 次, {}将在 {} 结束."
+PUNISHED = "apiPath(x), 从 2026-09-03 00:01:02 到 2026-09-03 00:01:02 请求总次数超过 1200 次, {}将在 {} 结束."
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from tap_dingtalk_approval.progress import PATIENCE, Progress
 from tap_dingtalk_approval.topapi import TopApi
 from tap_dingtalk_approval.values import BEIJING
 from tap_dingtalk_approval.windows import Window
+
+if TYPE_CHECKING:
+    from tap_dingtalk_approval.approval import Approval
 
 NOON = datetime(2026, 9, 30, 12, tzinfo=BEIJING)
 DAY = timedelta(days=1)
@@ -22,7 +26,7 @@ moments = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.
 )
 
 
-def approval(instance_id: str, created: datetime, status: str = "COMPLETED"):  # noqa: ANN201 -- an Approval
+def approval(instance_id: str, created: datetime, status: str = "COMPLETED") -> Approval:
     content = {"status": status, "create_time": f"{created:%Y-%m-%d %H:%M:%S}"}
     return TopApi().approval_of(instance_id, {"process_instance": content})
 

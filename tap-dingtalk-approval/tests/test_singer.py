@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from tap_dingtalk_approval.tap import TapDingTalkApproval
-
 from tests.sandbox.dingtalk.client import DingTalkSandbox
 
 if TYPE_CHECKING:
