@@ -98,6 +98,8 @@ def to_datetime(value: object) -> str | None:
             moment = parse_datetime(text)
             return None if int(moment.timestamp() * 1000) in _UNSET_MS else format_datetime(moment)
         value = text
+    if isinstance(value, bool):
+        raise ValueError("not a time")  # noqa: TRY004 -- a value that does not fit its column, as above
     milliseconds = to_integer(value)
     if milliseconds is None or milliseconds <= 0 or milliseconds in _UNSET_MS:
         return None

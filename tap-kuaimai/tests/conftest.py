@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tap_kuaimai.tap import RunFailedError, TapKuaimai
+
 from tests.sandbox.client import KuaimaiSandbox
 from tests.sandbox.kuaimai.session import ACCESS_TOKEN, APP_KEY, APP_SECRET
 

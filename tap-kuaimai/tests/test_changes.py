@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tap_kuaimai.values import BEIJING
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ SECRETS = (APP_KEY, APP_SECRET, ACCESS_TOKEN, REFRESH_TOKEN, WRONG)
         pytest.param({}, {"forbidden": {"erp.aftersale.list.query": "27"}}, "permission", id="permission"),
     ],
 )
-def test_test_says_in_one_line_what_is_wrong(
+def test_test_says_in_one_line_what_is_wrong(  # noqa: PLR0917 -- pytest passes them by name
     sandbox: KuaimaiSandbox, tap: Runner, cli: Cli, settings: dict[str, Any], options: dict[str, Any], topic: str
 ) -> None:
     sandbox.set_options(**options)

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tap_kuaimai.limiter import MARGIN, Limiter
 
 
@@ -19,9 +18,11 @@ class Time:
         self.stopped = False
 
     def clock(self) -> float:
+        """The time."""
         return self.now
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Let time pass."""
         self.now += timeout or 0.0
         if timeout:
             self.now += self.late

@@ -9,7 +9,6 @@ import pytest
 
 from tests.sandbox.client import KuaimaiSandbox
 
-
 if TYPE_CHECKING:
     from tests.conftest import Run, Runner
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
-
 from tap_kuaimai.tap import TapKuaimai
+
 from tests.sandbox.kuaimai.session import ACCESS_TOKEN, APP_KEY, APP_SECRET
 
 if TYPE_CHECKING:

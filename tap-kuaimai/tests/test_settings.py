@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
-
 from tap_kuaimai.errors import RULES, Action, rule_of
 from tap_kuaimai.redact import redact
 from tap_kuaimai.schema import declarations

@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tap_kuaimai.auth import Credentials, sign, signed
 
 PING = {
@@ -87,7 +86,7 @@ def test_names_are_sorted_by_bytes_and_not_as_words() -> None:
     params = {"foobar": "4", "foo_bar": "3", "foo": "1", "bar": "2", "fooBar": "0"}
 
     assert sign(params, "s", "md5") == sign(dict(sorted(params.items())), "s", "md5")
-    assert list(sorted(params)) == ["bar", "foo", "fooBar", "foo_bar", "foobar"]
+    assert sorted(params) == ["bar", "foo", "fooBar", "foo_bar", "foobar"]
 
 
 def test_empty_parameters_are_not_sent_and_times_are_beijing_time() -> None:

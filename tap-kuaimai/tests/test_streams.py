@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-
 from tap_kuaimai.schema import declarations
-from tap_kuaimai.values import BEIJING
+from tap_kuaimai.tap import TapKuaimai
 
 if TYPE_CHECKING:
     from tests.conftest import Runner
@@ -115,7 +112,7 @@ def test_keys_of_children_do_not_depend_on_the_order_in_which_the_platform_sends
         assert len(keyed[0]) == len(first.records[stream]), stream
 
 
-def test_each_schema_is_written_once_and_before_its_records(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+def test_each_schema_is_written_once_and_before_its_records(tap: Runner) -> None:
     run = tap.run(TICKETS, ITEMS, window_minutes=600)
 
     kinds = [(message["type"], message.get("stream")) for message in run.messages]
@@ -124,9 +121,7 @@ def test_each_schema_is_written_once_and_before_its_records(sandbox: KuaimaiSand
         assert kinds.index(("SCHEMA", stream)) < kinds.index(("RECORD", stream))
 
 
-def test_columns_that_are_not_selected_are_left_out_and_unknown_fields_are_kept(
-    sandbox: KuaimaiSandbox, tap: Runner
-) -> None:
+def test_columns_that_are_not_selected_are_left_out_and_unknown_fields_are_kept(tap: Runner) -> None:
     catalog = tap.catalog(TICKETS)
     ticket = next(stream for stream in catalog["streams"] if stream["tap_stream_id"] == TICKETS)
     for entry in ticket["metadata"]:
@@ -143,7 +138,7 @@ def test_columns_that_are_not_selected_are_left_out_and_unknown_fields_are_kept(
     assert all({"buyerName", "buyerPhone", "traceId"}.isdisjoint(extra) for extra in extras)
 
 
-def test_state_is_one_readable_line_a_stream_after_every_window(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+def test_state_is_one_readable_line_a_stream_after_every_window(tap: Runner) -> None:
     run = tap.run(TICKETS, window_minutes=1440, start_date="2026-03-07")
 
     values = [state["bookmarks"][TICKETS]["replication_key_value"] for state in run.states]
@@ -166,7 +161,7 @@ def test_next_run_reads_from_the_bookmark_less_the_lookback(sandbox: KuaimaiSand
     assert run.bookmark(TICKETS) == "2026-03-10T12:00:00+08:00"
 
 
-def test_windows_of_the_lookback_do_not_move_the_bookmark_back(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+def test_windows_of_the_lookback_do_not_move_the_bookmark_back(tap: Runner) -> None:
     state = bookmark(TICKETS, "2026-03-10T06:00:00+08:00")
 
     run = tap.run(TICKETS, state=state, lookback_minutes=600, window_minutes=60)
@@ -216,11 +211,7 @@ def test_totals_say_what_the_source_has_for_each_closed_day_in_one_request_a_day
         assert len(sandbox.requests(api=api)) == len(records)
 
 
-def test_totals_and_calls_row_by_row_are_read_only_where_they_are_selected(
-    sandbox: KuaimaiSandbox, tap: Runner
-) -> None:
-    from tap_kuaimai.tap import TapKuaimai
-
+def test_totals_and_calls_row_by_row_are_read_only_where_they_are_selected(tap: Runner) -> None:
     streams = TapKuaimai(config=tap.config()).streams
     assert {name for name, stream in streams.items() if not stream.selected} == {
         "aftersale_list_query_totals",
@@ -278,7 +269,7 @@ def test_an_api_that_is_not_shipped_can_be_declared_in_the_settings_alone(sandbo
     assert {record["afterSaleType"] for record in run.records[TICKETS]} == {2}
 
 
-def test_every_property_of_the_shipped_streams_has_a_chinese_description(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+def test_every_property_of_the_shipped_streams_has_a_chinese_description(tap: Runner) -> None:
     catalog = tap.catalog()
 
     for stream in catalog["streams"]:

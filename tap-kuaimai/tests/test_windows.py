@@ -6,14 +6,12 @@ from datetime import datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tap_kuaimai.values import BEIJING
 from tap_kuaimai.windows import Window, cut, span_to_read, split
 
 ZONES = st.sampled_from([BEIJING, timezone.utc, timezone(timedelta(hours=-9, minutes=-30))])
-moments = st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1), timezones=ZONES).map(
-    lambda moment: moment.replace(microsecond=0)
-)
+MIN, MAX = datetime.fromisoformat("2015-01-01"), datetime.fromisoformat("2035-01-01")
+moments = st.datetimes(MIN, MAX, timezones=ZONES).map(lambda moment: moment.replace(microsecond=0))
 lengths = st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds))
 
 
@@ -59,7 +57,7 @@ def test_windows_of_a_day_are_calendar_days_in_beijing() -> None:
 
 
 @given(moments, st.none() | moments, st.none() | moments, moments, lengths, lengths)
-def test_nothing_outside_start_date_end_date_and_settled_time_is_read(
+def test_nothing_outside_start_date_end_date_and_settled_time_is_read(  # noqa: PLR0917 -- hypothesis passes them by name
     start_date: datetime,
     end_date: datetime | None,
     bookmark: datetime | None,
