@@ -187,7 +187,8 @@ def _walk(entry: Explode, schema: Schema, notice: Callable[[str], None]) -> tupl
         if kinds and "array" not in kinds and not last:
             holder = field
             continue
-        element = schemas.resolve(field.get("items"), schema) if "array" in kinds else field
+        is_array = "array" in kinds or not kinds
+        element = schemas.resolve(field.get("items"), schema) if is_array else field
         prefix = "_".join(entry.path[: depth + 1]) + "_"
         if last and entry.prefix is not None:
             prefix = entry.prefix

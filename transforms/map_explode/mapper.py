@@ -200,7 +200,9 @@ class MapExplode(InlineMapper):
         )
 
     def process_endofpipe(self) -> None:
-        """Say how often an expression failed."""
+        """Say how often an expression failed, and which configured stream never came."""
+        for stream in sorted(self._pipeline.exploded - self._outputs.keys()):
+            self.logger.warning("Setting `explode` names stream '%s', which did not come", stream)
         for failure, count in self._failures.items():
             self.logger.error("%s; %d times, the column is null there", failure, count)
 

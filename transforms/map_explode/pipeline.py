@@ -72,6 +72,11 @@ class Pipeline:
         if faker is not None:
             self._constants["fake"] = faker
 
+    @property
+    def exploded(self) -> frozenset[str]:
+        """The streams whose arrays the configuration explodes."""
+        return frozenset(self._explodes)
+
     def outputs(self, stream: str, schema: Schema, key_properties: Sequence[str]) -> list[Output]:
         """Return the streams that come out of a stream, none if it is dropped.
 

@@ -272,6 +272,18 @@ def test_a_referenced_element_schema_is_followed(run: Runner) -> None:
     assert out.rows("t") == [{"id": 1, "xs_n": 1, "xs_row_number": 1}]
 
 
+def test_an_array_without_a_type_is_known_by_its_items(run: Runner) -> None:
+    schema = run.schema("t", {"id": {"type": "integer"}, "xs": {"items": ITEM}}, "id")
+    out = run({"explode": {"t": {"path": "xs"}}}, [schema, *run.records("t", {"id": 1, "xs": [{"id": 5}]})]).check()
+    assert out.rows("t") == [{"id": 1, "xs_id": 5, "xs_row_number": 1}]
+    assert "xs_title" in out.columns("t")
+
+
+def test_a_stream_that_never_comes_is_told(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    run({"explode": {"tt": {"path": "xs"}}}, [run.schema("t", TICKET, "id")])
+    assert "names stream 'tt', which did not come" in caplog.text
+
+
 def test_an_object_where_an_array_is_declared_counts_as_one_element(run: Runner) -> None:
     record = {"id": 1, "items": {"id": 5}}
     out = run({"explode": {"t": {"path": "items"}}}, [run.schema("t", TICKET, "id"), *run.records("t", record)]).check()

@@ -65,7 +65,8 @@ ROWS = {
 def test_every_kind_of_expression_of_the_table_works(run: Runner, source: str, value: object) -> None:
     columns = {
         "tax": {"type": "number"}, "status": {"type": "integer"}, "a": {"type": "string"},
-        "b": {"type": ["string", "null"]}, "xs": {"type": "array", "items": {"type": "string"}}, "ms": {"type": "integer"},
+        "b": {"type": ["string", "null"]}, "ms": {"type": "integer"},
+        "xs": {"type": "array", "items": {"type": "string"}},
     }  # fmt: skip
     record = {"tax": Decimal("12.5"), "status": 9, "a": "axb,c", "xs": ["p", "q"], "ms": 1767457525000}
     out = run({"stream_maps": {"t": {"new": source}}}, [run.schema("t", columns), *run.records("t", record)]).check()
