@@ -10,6 +10,8 @@ from tap_kuaimai.schema import declarations
 from tap_kuaimai.tap import TapKuaimai
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.conftest import Runner
     from tests.sandbox.client import KuaimaiSandbox
 

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from random import Random  # noqa: TC003 -- hypothesis reads the annotations
 from typing import Any
 
 import pytest
@@ -135,7 +136,7 @@ def test_no_value_of_any_kind_stops_the_tap_and_none_that_is_refused_is_lost(raw
 
 @given(st.lists(st.dictionaries(st.text(max_size=2), st.integers() | st.text(max_size=2), max_size=3)), st.randoms())
 def test_the_order_by_content_does_not_depend_on_the_order_that_came(
-    elements: list[dict[str, Any]], random: Any
+    elements: list[dict[str, Any]], random: Random
 ) -> None:
     shuffled = list(elements)
     random.shuffle(shuffled)
