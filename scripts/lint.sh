@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy tests scripts conftest.py
-for package in tap-kuaimai tap-dingtalk-approval target-mysql-replace transforms ops; do
+for package in tap-kuaimai tap-dingtalk-approval target-mysql-replace transforms ops/meltano_ops; do
     .venv/bin/mypy "$package"
 done
+.venv/bin/mypy -p ops.tests

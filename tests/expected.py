@@ -47,11 +47,11 @@ def same(found: object, expected: object) -> bool:
     if isinstance(expected, (list, dict)):
         if not isinstance(found, str):
             return False
-        return canonical(json.loads(found, parse_float=Decimal)) == canonical(expected)
+        return bool(canonical(json.loads(found, parse_float=Decimal)) == canonical(expected))
     if isinstance(expected, (int, float, Decimal)) and isinstance(found, str):
         return found == str(expected)
     if isinstance(found, str) and found.startswith('"') and isinstance(expected, str):
-        return found == expected or json.loads(found) == expected
+        return found == expected or bool(json.loads(found) == expected)
     return found == expected
 
 
