@@ -96,9 +96,8 @@ def main() -> None:
                 address = re.search(r"http://\S+", line)
                 if address is None:
                     sys.exit("the page did not start")
-                sys.stdout.write(
-                    f"{datetime.now(timezone.utc):%F}, Python {platform.python_version()}, {facts:,} facts, {RUNS} runs\n"
-                )
+                today, version = datetime.now(timezone.utc).date(), platform.python_version()
+                sys.stdout.write(f"{today}, Python {version}: {RUNS} runs, {facts:,} facts\n")
                 for screen in SCREENS:
                     sys.stdout.write(f"{median(address[0].rstrip('/') + screen):8.0f} ms  {screen}\n")
             finally:
