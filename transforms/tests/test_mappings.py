@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests import expected, tickets
 from tests.project import Project
@@ -15,16 +16,15 @@ from tests.sandbox.client import KuaimaiSandbox
 from tests.sandbox.dingtalk.client import DingTalkSandbox
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from tests.conftest import Runner
     from tests.servers import Server
 
-pytestmark = pytest.mark.slow
-
+MAPPINGS = Path(__file__).parents[1] / "mappings.meltano.yml"
 FLAT = "aftersale_list_query_flat"
 SALT = "pepper"
 
 
+@pytest.mark.slow
 def test_privacy_and_beat_flat_fill_the_wide_table_without_personal_data(
     tmp_path: Path, mariadb: Server, database: str
 ) -> None:
@@ -86,40 +86,15 @@ def _masked_name(name: str | None) -> str | None:
     return name and (name[0] + "*" * (len(name) - 1) if len(name) > 1 else "*")
 
 
-RECHARGE: dict[str, Any] = {
-    "name": "master_wan_recharge",
-    "fields": {
-        "department": {"label": "部门"},
-        "month": {"label": "月份"},
-        "purpose_details": {"label": "用途明细"},
-        "corresponding_subjects": {"label": "对应科目"},
-        "recharge_account": {"label": "充值账户"},
-        "expenses_explanation": {"label": "费用说明"},
-        "recharge_amount": {"label": "充值金额", "type": "number"},
-        "payment_method": {"label": "付款方式"},
-        "other_payment_account": {"label": "其他付款账户"},
-        "payee_name": {"label": "收款人名称"},
-        "payment_account": {"label": "付款账号"},
-        "payment_bank": {"label": "付款银行"},
-        "financial_payment_method": {"label": "财务付款方式"},
-        "actual_payment_amount": {"label": "实际付款金额", "type": "number"},
-    },
-}
-COLUMNS = {
-    "bfn_id",
-    *RECHARGE["fields"],
-    "create_time",
-    "finish_time",
-    "originator_userid",
-    "originator_dept_id",
-    "status",
-    "result",
-    "business_id",
-    "originator_dept_name",
-    "biz_action",
-}
+RECHARGE_COLUMNS = (
+    "bfn_id department month purpose_details corresponding_subjects recharge_account expenses_explanation "
+    "recharge_amount payment_method other_payment_account payee_name payment_account payment_bank "
+    "financial_payment_method actual_payment_amount create_time finish_time originator_userid originator_dept_id "
+    "status result business_id originator_dept_name biz_action"
+)
 
 
+@pytest.mark.slow
 def test_the_approval_mapping_gives_the_table_its_columns(tmp_path: Path, mariadb: Server, database: str) -> None:
     with DingTalkSandbox(approvals=12, days=10) as sandbox:
         start = datetime.fromisoformat(sandbox.now()) - timedelta(days=11)
@@ -128,17 +103,32 @@ def test_the_approval_mapping_gives_the_table_its_columns(tmp_path: Path, mariad
             "TAP_DINGTALK_APPROVAL_APP_KEY": sandbox.app_key,
             "TAP_DINGTALK_APPROVAL_APP_SECRET": sandbox.app_secret,
             "TAP_DINGTALK_APPROVAL_START_DATE": f"{start:%Y-%m-%dT00:00:00}+08:00",
-            "TAP_DINGTALK_APPROVAL_STREAM_MAPS": "{}",
-            "TAP_DINGTALK_APPROVAL_PROCESSES": json.dumps([{"process_code": sandbox.recharge, **RECHARGE}]),
         }
         project = Project.create(tmp_path / "project", mariadb, database, settings)
         project.meltano("run", "tap-dingtalk-approval", "master-wan-recharge", "target-mysql-replace")
     tables = {name for row in project.query("SHOW TABLES") for name in row.values() if not name.startswith("_")}
     assert tables == {"master_wan_recharge"}
     described = project.query("SHOW FULL COLUMNS FROM master_wan_recharge")
-    assert {column["Field"] for column in described} == COLUMNS
+    assert {column["Field"] for column in described} == set(RECHARGE_COLUMNS.split())
     assert [column["Field"] for column in described if column["Key"] == "PRI"] == ["bfn_id"]
     types = {column["Field"]: column["Type"] for column in described}
     assert types["recharge_amount"].startswith("decimal")
     assert types["create_time"].startswith("datetime")
     assert len(project.rows("master_wan_recharge", "recharge_amount > 0 AND create_time IS NOT NULL")) == 12
+
+
+def test_the_approval_mapping_also_takes_the_taps_own_columns(run: Runner) -> None:
+    mappings = yaml.safe_load(MAPPINGS.read_text(encoding="utf-8"))["plugins"]["mappers"][0]["mappings"]
+    (config,) = [mapping["config"] for mapping in mappings if mapping["name"] == "master-wan-recharge"]
+    names = ["process_instance_id", *RECHARGE_COLUMNS.split()[1:], "title", "form_component_values"]
+    columns = {name: {"type": ["string", "null"]} for name in names}
+    messages = [
+        run.schema("master_wan_recharge", columns, "process_instance_id"),
+        run.schema("master_wan_recharge_tasks", {"taskid": {"type": "string"}}, "taskid"),
+        *run.records("master_wan_recharge", dict.fromkeys(names, "x")),
+        *run.records("master_wan_recharge_tasks", {"taskid": "1"}),
+    ]
+    out = run(config, messages).check()
+    assert {message["stream"] for message in out} == {"master_wan_recharge"}
+    assert out.rows("master_wan_recharge") == [dict.fromkeys(RECHARGE_COLUMNS.split(), "x")]
+    assert out.schema("master_wan_recharge")["key_properties"] == ["bfn_id"]
