@@ -58,6 +58,10 @@ class CallBudget:
         """Calls of the present month, as far as this tap's state knows."""
         return self._total if self._month == self.month else 0
 
+    def has(self, calls: int) -> bool:
+        """Whether so many calls are left."""
+        return self.limit is None or self.limit - self.month_total >= calls
+
     def take(self) -> None:
         """Count one call that is about to leave.
 

@@ -91,6 +91,19 @@ class Progress:
             "failing_approvals": [f"{one} {runs}" for one, runs in self.failing.items()],
         }
 
+    def open_days(self, window: Window) -> None:
+        """A window is about to be listed: count the days that begin in it.
+
+        Days that have been counted and closed are not opened again.
+        """
+        first = max(self.days) + timedelta(days=1) if self.days else first_whole_day(window.start)
+        for day in days_between(first, window.end.astimezone(BEIJING).date()):
+            self.days.setdefault(day, 0)
+
+    def is_new(self, instance_id: str) -> bool:
+        """Whether an approval that is listed has to be read for that."""
+        return instance_id not in self.settled and (instance_id not in self.open or self.counts_again)
+
     def listed(self, window: Window, ids: Iterable[str], lookback: timedelta) -> int:
         """A window was listed whole: remember its approvals.
 
@@ -103,11 +116,8 @@ class Progress:
             How many of them are new.
         """
         before = len(self.unread)
-        for one in ids:
-            if one not in self.settled and (one not in self.open or self.counts_again):
-                self.unread[one] = None
+        self.unread |= dict.fromkeys(one for one in ids if self.is_new(one))
         self.listed_until = max(window.end, self.listed_until or window.end)
-        self._open_days(window)
         # To the minute, as the new API tells create times.
         self._keep_settled_since((self.listed_until - lookback).replace(second=0))
         self._move_bookmark()
@@ -179,12 +189,6 @@ class Progress:
     def _move_bookmark(self) -> None:
         if not self.unread:
             self.bookmark = self.listed_until
-
-    def _open_days(self, window: Window) -> None:
-        # Only behind the days that are counted already: a bookmark that was set back does not count a day twice.
-        first = max(self.days) + timedelta(days=1) if self.days else first_whole_day(window.start)
-        for day in days_between(first, window.end.astimezone(BEIJING).date()):
-            self.days.setdefault(day, 0)
 
     def _keep_settled_since(self, since: datetime) -> None:
         self.settled_since = since

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from tap_dingtalk_approval.api import PAGE_SIZE
 from tap_dingtalk_approval.errors import UNKNOWN, Action, DingTalkError
 from tap_dingtalk_approval.windows import CAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_dingtalk_approval.approval import Approval
     from tap_dingtalk_approval.client import Client
@@ -25,6 +26,13 @@ HOPELESS = 20
 """After so many approvals in a row that could not be read, something else than these approvals is wrong."""
 
 _AHEAD = 4
+"""Approvals for each thread that are fetched ahead of the one that is being written."""
+
+_WHILE_LISTING = 100
+
+LONGEST_LISTING = CAP // PAGE_SIZE + _WHILE_LISTING
+"""Calls that a listing may take, and what is fetched meanwhile."""
+
 _TIME_CODES = frozenset({"400003", "invalidEndTime", "invalidInstanceListIdsStartTime"})
 
 
@@ -66,7 +74,15 @@ class Unreadable:
         return self.error.rule.action is Action.SKIP
 
 
-def list_window(client: Client, process_code: str, window: Window, *, page_size: int, most: int = CAP) -> Listing:
+def list_window(
+    client: Client,
+    process_code: str,
+    window: Window,
+    *,
+    page_size: int,
+    most: int = CAP,
+    on_page: Callable[[list[str]], None] = lambda _: None,
+) -> Listing:
     """List a window whole, page by page. The order of ids is not documented, so every page is read.
 
     Args:
@@ -75,6 +91,7 @@ def list_window(client: Client, process_code: str, window: Window, *, page_size:
         window: At most `windows.LONGEST` long.
         page_size: Ids a page.
         most: So many ids are too many for one listing.
+        on_page: Told the ids of every page as it comes.
 
     Raises:
         DingTalkError: A page failed for good, or the listing goes round in circles whenever it is tried.
@@ -83,7 +100,9 @@ def list_window(client: Client, process_code: str, window: Window, *, page_size:
     for repeats in range(LISTING_ATTEMPTS):
         try:
             # A smaller page tells a last page that happened to be full from one that leads back.
-            return Listing(_pages(client, process_code, window, max(1, page_size - repeats), most), repeats)
+            size = max(1, page_size - repeats)
+            ids = _pages(client, process_code, window, page_size=size, most=most, on_page=on_page)
+            return Listing(ids, repeats)
         except _CircleError:
             continue
     raise DingTalkError("cursor_repeated", f"the listing of {process_code} from {window} repeats a cursor")
@@ -94,7 +113,15 @@ def is_about_time(error: DingTalkError) -> bool:
     return error.code in _TIME_CODES
 
 
-def _pages(client: Client, process_code: str, window: Window, page_size: int, most: int) -> list[str]:
+def _pages(
+    client: Client,
+    process_code: str,
+    window: Window,
+    *,
+    page_size: int,
+    most: int,
+    on_page: Callable[[list[str]], None],
+) -> list[str]:
     ids: dict[str, None] = {}
     cursor: int | str | None = 0
     used = set()
@@ -104,6 +131,7 @@ def _pages(client: Client, process_code: str, window: Window, page_size: int, mo
         call = client.api.listing_call(process_code, window.start_ms, window.end_ms, cursor=cursor, size=page_size)
         page = client.send(call, client.api.page_of)
         ids |= dict.fromkeys(page.ids)
+        on_page(page.ids)
         count += len(page.ids)
         if count >= most and (page.cursor is not None or count >= CAP):
             raise WindowTooFullError
@@ -116,33 +144,60 @@ def _pages(client: Client, process_code: str, window: Window, page_size: int, mo
     return list(ids)
 
 
-def fetch_approvals(client: Client, ids: Iterable[str], concurrency: int) -> Iterator[Approval | Unreadable]:
-    """Fetch approvals with several threads and give them back in their order.
+class Fetcher:
+    """Fetches approvals with several threads.
 
     Args:
         client: Sends the calls.
-        ids: Which.
         concurrency: Threads.
-
-    Yields:
-        Each approval, or that it could not be read.
-
-    Raises:
-        DingTalkError: Nothing more can be read. What was on its way has been yielded before.
     """
-    waiting = iter(ids)
-    running: deque[tuple[str, Future[Approval]]] = deque()
-    failure: DingTalkError | None = None
-    failed_in_a_row = 0
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="approval")
-    try:
+
+    def __init__(self, client: Client, concurrency: int) -> None:
+        self._client = client
+        self._ahead = concurrency * _AHEAD
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="approval")
+        self._started: dict[str, Future[Approval]] = {}
+
+    def close(self) -> None:
+        """Drop what is not being fetched yet, and wait for the rest."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, ids: Iterable[str]) -> None:
+        """Begin with approvals that will be asked for once the listing is complete.
+
+        Only a few of them: should the listing fail, their calls were for nothing.
+        """
+        for one in islice(ids, max(0, _WHILE_LISTING - len(self._started))):
+            self._start(one)
+
+    @property
+    def begun(self) -> list[str]:
+        """What was begun and not asked for yet."""
+        return list(self._started)
+
+    def fetch(self, ids: Iterable[str]) -> Iterator[Approval | Unreadable]:
+        """Fetch approvals and give them back in their order.
+
+        Args:
+            ids: Which.
+
+        Yields:
+            Each approval, or that it could not be read.
+
+        Raises:
+            DingTalkError: Nothing more can be read. What was on its way has been yielded before.
+        """
+        waiting = iter(ids)
+        running: deque[tuple[str, Future[Approval]]] = deque()
+        failure: DingTalkError | None = None
+        failed_in_a_row = 0
         while True:
             if failure is None:
-                for one in islice(waiting, concurrency * _AHEAD - len(running)):
-                    running.append((one, pool.submit(read_approval, client, one)))
+                running.extend((one, self._start(one)) for one in islice(waiting, self._ahead - len(running)))
             if not running:
                 break
             one, future = running.popleft()
+            del self._started[one]
             try:
                 yield future.result()
                 failed_in_a_row = 0
@@ -152,13 +207,13 @@ def fetch_approvals(client: Client, ids: Iterable[str], concurrency: int) -> Ite
                     yield Unreadable(one, error)
                 else:
                     failure = failure or error
-    except (KeyboardInterrupt, SystemExit):
-        client.stop.set()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    if failure:
-        raise failure
+        if failure:
+            raise failure
+
+    def _start(self, instance_id: str) -> Future[Approval]:
+        if instance_id not in self._started:
+            self._started[instance_id] = self._pool.submit(read_approval, self._client, instance_id)
+        return self._started[instance_id]
 
 
 def read_approval(client: Client, instance_id: str) -> Approval:

@@ -73,7 +73,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         th.StringType,
         default="topapi",
         allowed_values=list(API_VERSIONS),
-        description="Generation of the API: topapi tells seconds; apps made since 2022 get permission for v1.0 only.",
+        description="Generation of the API: topapi tells seconds; a new app gets permission for v1.0 only.",
     ),
     th.Property(
         "api_url",

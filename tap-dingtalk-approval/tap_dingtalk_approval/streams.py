@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from singer_sdk import Stream
@@ -14,7 +14,15 @@ from tap_dingtalk_approval.client import StoppedError
 from tap_dingtalk_approval.errors import DingTalkError, QuotaExhaustedError
 from tap_dingtalk_approval.forms import read_form
 from tap_dingtalk_approval.progress import REPLICATION_KEY, Progress
-from tap_dingtalk_approval.reader import Unreadable, WindowTooFullError, fetch_approvals, is_about_time, list_window
+from tap_dingtalk_approval.reader import (
+    LONGEST_LISTING,
+    Fetcher,
+    Listing,
+    Unreadable,
+    WindowTooFullError,
+    is_about_time,
+    list_window,
+)
 from tap_dingtalk_approval.remarks import Remarks
 from tap_dingtalk_approval.siblings import SiblingStream
 from tap_dingtalk_approval.values import format_instant
@@ -126,6 +134,8 @@ class ApprovalStream(Stream):
                 error = DingTalkError("state", f"the state of {self.name} cannot be read: {mistake}")
                 self._approvals.report_failure(self.name, error)
                 return
+            self._fetcher = Fetcher(self._approvals.client, self._approvals.settings.max_concurrency)
+            stack.callback(self._fetcher.close)
             try:
                 yield from self._read()
             except StoppedError:
@@ -151,30 +161,47 @@ class ApprovalStream(Stream):
         yield from self._fetch([one for one in self._followed if one not in self._unreadable])
 
     def _list(self, whole: Window) -> Iterator[Record]:
-        settings = self._approvals.settings
         left: Window | None = whole
         longest = LONGEST
-        most = most_ids(settings.monthly_call_budget, settings.page_size)
         while left:
             window = first_part(left, longest)
             bounds = format_instant(window.start), format_instant(window.end)
+            self._progress.open_days(window)
             try:
-                ids, repeats = list_window(
-                    self._approvals.client, self._process.code, window, page_size=settings.page_size, most=most
-                )
+                ids, repeats = self._list_window(window)
             except WindowTooFullError:
                 longest = self._shorter_than(window)
                 continue
             except DingTalkError as error:
                 metrics.window(self.name, *bounds, distinct_keys=0, repeats=0, verified=False)
-                left = self._younger_part(window, left, error)
+                younger = self._younger_part(window, left, error)
+                if younger is None:
+                    yield from self._keep_begun()
+                    raise
+                left = younger
                 continue
             metrics.window(self.name, *bounds, distinct_keys=len(ids), repeats=repeats, verified=True)
-            self._progress.listed(window, ids, settings.lookback)
+            self._progress.listed(window, ids, self._approvals.settings.lookback)
             self._save()
             yield from self._fetch_unread()
             self._write_totals(window)
             left = rest_after(left, window)
+
+    def _list_window(self, window: Window) -> Listing:
+        settings = self._approvals.settings
+        return list_window(
+            self._approvals.client,
+            self._process.code,
+            window,
+            page_size=settings.page_size,
+            most=most_ids(settings.monthly_call_budget, settings.page_size),
+            on_page=self._begin,
+        )
+
+    def _begin(self, ids: list[str]) -> None:
+        """Fetch what a page lists while the next pages come, unless calls are so few that the listing needs them."""
+        if self._approvals.client.budget.has(LONGEST_LISTING):
+            self._fetcher.begin(one for one in ids if self._progress.is_new(one))
 
     def _shorter_than(self, window: Window) -> timedelta:
         shorter = shorter_than(window)
@@ -183,10 +210,17 @@ class ApprovalStream(Stream):
         self.logger.info("From %s there are more approvals than one listing gives: listing shorter windows.", window)
         return shorter
 
-    def _younger_part(self, refused: Window, left: Window, error: DingTalkError) -> Window:
+    def _keep_begun(self) -> Iterator[Record]:
+        """A listing failed: what was fetched meanwhile has been paid for."""
+        begun = self._fetcher.begun
+        self._progress.unread |= dict.fromkeys(begun)
+        with suppress(DingTalkError):  # The listing's own failure is told.
+            yield from self._fetch(begun)
+
+    def _younger_part(self, refused: Window, left: Window, error: DingTalkError) -> Window | None:
         start = later_start(refused, left.end, self._approvals.present()) if is_about_time(error) else None
         if start is None:
-            raise error
+            return None
         self.logger.warning(
             "The platform lists approvals of the last 365 days only: what was created from %s to %s CANNOT BE READ, "
             "unless the organisation buys OA高级版.",
@@ -199,7 +233,7 @@ class ApprovalStream(Stream):
         yield from self._fetch([one for one in self._progress.unread if one not in self._unreadable])
 
     def _fetch(self, ids: list[str]) -> Iterator[Record]:
-        for outcome in fetch_approvals(self._approvals.client, ids, self._approvals.settings.max_concurrency):
+        for outcome in self._fetcher.fetch(ids):
             if isinstance(outcome, Approval):
                 yield from self._write(outcome)
             else:

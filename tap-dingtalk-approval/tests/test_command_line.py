@@ -134,12 +134,8 @@ def _tokens(text: str) -> list[str]:
     ("overrides", "fault", "topic"),
     [
         ({}, None, "OK"),
-        ({"api_version": "v1.0"}, None, "OK"),
-        ({"app_secret": SECRET}, None, "credentials"),
         ({"app_secret": SECRET, "api_version": "v1.0"}, None, "credentials"),
         ({}, {"kind": "denied"}, "permission"),
-        ({}, {"kind": "address"}, "permission"),
-        ({}, {"kind": "quota"}, "quota"),
         ({"processes": [{"process_code": "PROC-NO", "name": "no"}]}, None, "template"),
         ({"api_url": "http://127.0.0.1:{free}"}, None, "address"),
     ],
@@ -162,8 +158,7 @@ def test_dash_dash_test_says_in_one_line_what_is_wrong(
     assert "Traceback" not in finished.stderr
 
 
-@pytest.mark.parametrize("allowed", [True, False])
-@pytest.mark.parametrize("api_version", ["topapi", "v1.0"])
+@pytest.mark.parametrize(("allowed", "api_version"), [(True, "topapi"), (False, "v1.0")])
 def test_describe_prints_an_entry_that_reads_the_template(
     run: Callable[..., Any], office: Any, *, allowed: bool, api_version: str
 ) -> None:

@@ -129,6 +129,13 @@ def test_people_and_departments_keep_names_and_ids() -> None:
     assert value_of(department, "json") == [{"id": "433000001", "name": "财务部"}]
 
 
+def test_json_is_always_a_list() -> None:
+    address = component(
+        "省市区", "海南省,海口市", ext='{"province":{"name":"海南省","id":"460000"}}', kind="AddressField"
+    )
+    assert value_of(address, "json") == [{"province": {"name": "海南省", "id": "460000"}}]
+
+
 def test_a_range_of_dates_is_found_by_either_of_its_labels() -> None:
     shown = component('["开始时间","结束时间"]', '["2026-01-01","2026-01-02",null]', component_id="DDDateRangeField_1")
     assert value_of(shown, "date", label="开始时间") == "2026-01-01"

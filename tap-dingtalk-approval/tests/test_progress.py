@@ -100,6 +100,7 @@ def test_the_one_read_longest_ago_comes_first() -> None:
 
 def test_days_are_closed_when_the_listing_has_passed_them_and_everything_is_read() -> None:
     progress = Progress()
+    progress.open_days(Window(NOON - 3 * DAY, NOON))
     progress.listed(Window(NOON - 3 * DAY, NOON), ["a", "b"], DAY)
     progress.read(approval("a", NOON - DAY))
     assert progress.closed_days() == {}

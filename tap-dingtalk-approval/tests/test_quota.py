@@ -25,9 +25,8 @@ def test_the_platforms_quota_ends_the_run_well_and_the_next_month_goes_on(office
     assert "STOPPED EARLY" in first.log
     assert "It goes on after 2026-12-01 00:00 Beijing time" in first.log
     assert "replication_key_value" not in first.bookmark("expense")
-    assert first.bookmark("expense")["unread_approvals"]
-    answered = 12 - len(office.sandbox.listings())
-    assert len(ids(first)) == answered + sum(one["outcome"] == "90020" for one in office.sandbox.listings())
+    answered = [one for one in office.sandbox.details() if one["outcome"] == "ok"]
+    assert len(ids(first)) == len(answered) > 0
     office.sandbox.set_options(calls_per_month=0)
     second = office.run(first.state)
     assert set(ids(first, second)) == set(office.truth(office.sandbox.expense))
