@@ -33,7 +33,6 @@ _ELT_LOGS_PER_ROUND = 50
 
 _COUNTERS = {
     "rows_read": "metric = 'record_count' AND role = 'tap'",
-    "requests": "metric = 'http_request_count'",
     "retries": "metric = 'http_retry_count'",
     "quarantined": "metric = 'quarantined'",
 }
@@ -285,12 +284,19 @@ def _sum_up(connection: sqlite3.Connection, run_id: str) -> None:
         f" WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline AND {condition})"
         for column, condition in _COUNTERS.items()
     )
+    # The SDK counts requests and times each of them; a tap with a quota counts its calls.
+    requests = (
+        "requests = (SELECT CAST(coalesce(sum(CASE WHEN metric = 'http_request_count' THEN total END),"
+        " sum(CASE WHEN metric = 'http_request_duration' THEN lines END),"
+        " sum(CASE WHEN metric = 'api_calls' THEN total END), 0) AS INTEGER) FROM metrics m"
+        " WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline)"
+    )
     loaded = (
         "rows_loaded = (SELECT coalesce(sum(CASE WHEN metric = 'batch_written' THEN total END),"
         " sum(CASE WHEN metric = 'record_count' AND role = 'target' THEN total END)) FROM metrics m"
         " WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline)"
     )
-    connection.execute(f"UPDATE runs SET {sums}, {loaded} WHERE run_id = ?", (run_id,))  # noqa: S608 - constants above
+    connection.execute(f"UPDATE runs SET {sums}, {requests}, {loaded} WHERE run_id = ?", (run_id,))  # noqa: S608 - constants above
 
 
 def _collect_elt_logs(connection: sqlite3.Connection, project: Project) -> int:

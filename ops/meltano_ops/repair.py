@@ -1,7 +1,7 @@
 """漏单补救: read a range again, and compare what the source has with what the table has.
 
-The range is one of the stream's replication key. It is read under a state id of its own and without saving state, so
-the main pipeline's bookmark stays where it is.
+The range is one of the stream's replication key. It is read under a state id of its own, so the main pipeline's
+bookmark stays where it is. (With `--no-state-update` Meltano would not note the run at all.)
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def compare(source: Iterable[Key], table: set[Key]) -> Difference:
 def reload_range(
     settings: Settings, project: Project, block: Block, environment: dict[str, str], stop: Callable[[], bool]
 ) -> int:
-    """Run the pipeline over the range, under the suffix `repair` and without saving state; return Meltano's exit code.
+    """Run the pipeline over the range, under the suffix `repair`; return Meltano's exit code.
 
     It waits for a scheduled run that writes to the same tables.
     """
@@ -223,7 +223,6 @@ def reload_range(
         *meltano_command(settings),
         "run",
         "--full-refresh",
-        "--no-state-update",
         f"--state-id-suffix={SUFFIX}",
         f"--run-id={run_id}",
         block.tap,

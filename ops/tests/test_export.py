@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ def test_a_setting_that_cannot_be_meant_is_named(life: Life, name: str, value: s
 
 def test_check_ends_with_one_when_something_is_wrong_and_status_tells_it(life: Life) -> None:
     runner = CliRunner()
-    life.good_run(datetime.now(BEIJING))
+    life.good_run(datetime.now(BEIJING) - timedelta(minutes=5))
     assert runner.invoke(cli, ["--project", str(life.root), "check"]).exit_code == 0
     life.failed_run(datetime.now(BEIJING), "会话已过期")
     result = runner.invoke(cli, ["--project", str(life.root), "check"])
