@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from target_mysql_replace.names import quote
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ensure_table(session: Session, name: str, columns: str, comment: str) -> None:
-    """Make a bookkeeping table in the connection's database, unless it is there already (then no right to CREATE is needed)."""
+    """Make a bookkeeping table in the connection's database; one that is there already needs no right to CREATE."""
     found = session.rows(
         "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s", (name,)
     )
@@ -24,6 +24,6 @@ def ensure_table(session: Session, name: str, columns: str, comment: str) -> Non
     session.driver.commit()
 
 
-def local_now(zone: datetime.timezone) -> datetime.datetime:
+def local_now(zone: dt.timezone) -> dt.datetime:
     """Return the wall clock of ``zone``, without a zone, as DATETIME columns keep it."""
-    return datetime.datetime.now(zone).replace(tzinfo=None)
+    return dt.datetime.now(zone).replace(tzinfo=None)

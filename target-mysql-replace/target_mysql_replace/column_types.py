@@ -133,7 +133,7 @@ def resolve_reference(schema: dict[str, Any], root: Mapping[str, Any]) -> dict[s
     return schema
 
 
-def column_type(prop: Property, *, key: bool = False) -> TypeEngine[Any]:
+def column_type(prop: Property, *, key: bool = False) -> TypeEngine[Any]:  # noqa: PLR0911 one return a type
     """Return the type of a new column.
 
     Args:
@@ -231,7 +231,7 @@ def _type_of(value: Any) -> str:  # noqa: ANN401 any JSON value
 
 
 def _union(branches: list[Property], description: str | None) -> Property:
-    """One property for several branches: their types together; a format or a bound holds where all agree or one is silent.
+    """One property for several branches: their types together, and the bounds that hold for all.
 
     A date-time beside a plain string is how Singer taps of the first generation declare "a date-time": it stays one.
     """

@@ -1,4 +1,4 @@
-"""How to reach the server: the settings as a SQLAlchemy engine over :class:`~target_mysql_replace.driver.StreamingConnection`."""
+"""How to reach the server: the settings as a SQLAlchemy engine over connections that can send files from memory."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class MySQLConnector(SQLConnector):
         url = sa.make_url(self.sqlalchemy_url)
         if url.database is None:
             raise OperatorError("sqlalchemy_url names no database. Write it as …@host:3306/database.")
+        settings: dict[str, Any] = {}
         engine = sa.create_engine(
             url,
             creator=lambda: StreamingConnection(settings),
@@ -67,14 +68,14 @@ class MySQLConnector(SQLConnector):
             pool_reset_on_return=None,
             hide_parameters=True,
         )
-        _, settings = engine.dialect.create_connect_args(url)
-        settings = {
+        _, of_url = engine.dialect.create_connect_args(url)
+        settings |= {
             "charset": "utf8mb4",
             "connect_timeout": _CONNECT_SECONDS,
             "read_timeout": _READ_SECONDS,
             "write_timeout": _READ_SECONDS,
             "autocommit": False,
-            **settings,
+            **of_url,
             **tls_settings(self.config),
         }
         settings.pop("client_flag", None)
@@ -83,15 +84,18 @@ class MySQLConnector(SQLConnector):
             settings["password"] = settings["password"].encode()
         return engine
 
-    def open_session(self) -> Session:
+    def open_session(self, former_id: int | None = None) -> Session:
         """Connect.
+
+        Args:
+            former_id: the server's number of a lost connection this one takes the place of.
 
         Raises:
             sqlalchemy.exc.DBAPIError: the server cannot be reached or refuses; :meth:`connect_error` explains.
         """
         connection = self._engine.connect()
         try:
-            return Session(connection, str(self.config.get("time_zone", "+08:00")))
+            return Session(connection, str(self.config["time_zone"]), former_id)
         except BaseException:
             connection.invalidate()
             raise
@@ -129,7 +133,8 @@ def tls_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             context.load_cert_chain(certificate, keyfile=key)
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(
-            f"The TLS files cannot be used: {error.strerror or type(error).__name__}. Check ssl_ca, ssl_cert and ssl_key."
+            f"The TLS files cannot be used: {error.strerror or type(error).__name__}. Check ssl_ca, ssl_cert and "
+            "ssl_key."
         ) from None
     context.check_hostname = verify
     context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE

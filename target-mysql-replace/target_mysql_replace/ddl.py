@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.types import TypeEngine
 
-_DIALECT = mysql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy does not type it
+_DIALECT = mysql.dialect()
 #: Longest comments MySQL keeps, in characters.
 _COLUMN_COMMENT, _TABLE_COMMENT = 1024, 2048
 
@@ -64,7 +64,9 @@ class Plan:
     left_out: list[str] = dataclasses.field(default_factory=list)
 
 
-def plan(schema: Mapping[str, Any], key_properties: Sequence[str], existing: Sequence[Existing], *, evolve: bool) -> Plan:  # fmt: skip
+def plan(
+    schema: Mapping[str, Any], key_properties: Sequence[str], existing: Sequence[Existing], *, evolve: bool
+) -> Plan:
     """Return what a stream needs of its table.
 
     Args:
@@ -125,7 +127,8 @@ def check_existing(
         provided = column.nullable or column.default is not None or column.generated or column.auto_increment
         if column.name not in written and not provided:
             raise OperatorError(
-                f"Column '{column.name}' of table '{table}' is NOT NULL without a default, and the stream does not have it. "
+                f"Column '{column.name}' of table '{table}' is NOT NULL without a default, and the stream does not "
+                "have it. "
                 "Give it a default."
             )
     keys = {column.name for column in planned.columns if column.key}
@@ -135,21 +138,25 @@ def check_existing(
     if any(columns < keys for columns in sets):
         narrow = next(columns for columns in sets if columns < keys)
         raise OperatorError(
-            f"Table '{table}' is unique by {_list(narrow)}, the stream's key is {_list(keys)}: rows would replace each other. "
+            f"Table '{table}' is unique by {_list(narrow)}, the stream's key is {_list(keys)}: rows would replace "
+            "each other. "
             "Make the key of the table that of the stream."
         )
     if not any(columns >= keys for columns in sets):
         raise OperatorError(
-            f"Table '{table}' has no primary or unique key on {_list(keys)}: every run would add its rows again. Add the key."
+            f"Table '{table}' has no primary or unique key on {_list(keys)}: every run would add its rows again. "
+            "Add the key."
         )
     warnings = []
     if keys not in sets:
         warnings.append(
-            f"The key of table '{table}' has more columns than the stream's key {_list(keys)}: a row whose other key column "
+            f"The key of table '{table}' has more columns than the stream's key {_list(keys)}: a row whose other "
+            "key column "
             "changes is added, not replaced."
         )
     warnings += [
-        f"Table '{table}' is also unique by {_list(columns)}: a record with the same value there takes the other row's place."
+        f"Table '{table}' is also unique by {_list(columns)}: a record with the same value there takes the other "
+        "row's place."
         for columns in sets
         if not columns >= keys
     ]

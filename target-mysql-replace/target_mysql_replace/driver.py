@@ -1,11 +1,11 @@
 """The one thing PyMySQL lacks: LOAD DATA LOCAL from memory.
 
-PyMySQL opens a file by the name the server asks for and sends it in packets of 16 KB, taking Python's lock again after each
-(PyMySQL issue 376 asks for streams since 2015). Here the data comes from memory in large packets, so that the lock is free
-while a batch is on its way, and a server can never ask for a file: the connection does not allow PyMySQL's own handling
-(``local_infile`` stays False) and answers only a statement of :meth:`StreamingConnection.load_local`, only under the name
-that statement gave. It uses these of PyMySQL's internals: ``_execute_command``, ``_read_packet``, ``_write_bytes``,
-``_next_seq_id``.
+PyMySQL opens a file by the name the server asks for and sends it in packets of 16 KB, taking Python's lock again after
+each (PyMySQL issue 376 asks for streams since 2015). Here the data comes from memory in large packets, so that the lock
+is free while a batch is on its way, and a server can never ask for a file: the connection does not allow PyMySQL's own
+handling (``local_infile`` stays False) and answers only a statement of :meth:`StreamingConnection.load_local`, only
+under the name that statement gave. It uses these of PyMySQL's internals: ``_execute_command``, ``_read_packet``,
+``_write_bytes``, ``_next_seq_id``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PACKET_BYTES = 2**20 - 1024
 
 
-class StreamingConnection(pymysql.connections.Connection):  # type: ignore[type-arg] # the stubs want a cursor class
+class StreamingConnection(pymysql.connections.Connection):
     """A PyMySQL connection that sends LOAD DATA LOCAL from memory.
 
     Args:
@@ -76,4 +76,4 @@ class StreamingConnection(pymysql.connections.Connection):  # type: ignore[type-
         self._execute_command(command, statement)  # type: ignore[attr-defined] # as above
 
     def _packet(self) -> Any:  # noqa: ANN401 PyMySQL's packet
-        return self._read_packet()  # type: ignore[attr-defined] # as above
+        return self._read_packet()  # type: ignore[no-untyped-call] # as above

@@ -21,16 +21,16 @@ from target_mysql_replace.convert import (
     Family,
     Number,
     Unstorable,
+    WallClock,
     integral,
     json_text,
     silent_check,
     to_text,
-    wall_clock,
 )
 from target_mysql_replace.validate import NotPlainError, Validator, check_schema, plain_type, record_type
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_mysql_replace.table import Column, Table
@@ -92,7 +92,7 @@ class RecordEncoder:
         schema: Mapping[str, Any],
         key_properties: Sequence[str],
         table: Table,
-        zone: datetime.timezone,
+        zone: dt.timezone,
         *,
         validate: bool,
         json_digits: int | None,
@@ -103,7 +103,7 @@ class RecordEncoder:
         self._schema = schema
         self._keys = key_properties
         self._zone = zone
-        self._suffix = zone.tzname(None)[3:] or "+00:00"
+        self._clock = WallClock(zone)
         self._json_digits = json_digits
         self._padded = padded
         self._unknown = unknown
@@ -140,15 +140,15 @@ class RecordEncoder:
         Raises:
             BadRecord: some record is not of the usual kind; :meth:`examine` tells of each.
         """
+        if not records:
+            return [[] for _ in self._table.columns]
         if self._decoder is None:
             raise BadRecord
         try:
-            structs = list(map(self._decoder.decode, records))
+            structs = map(self._decoder.decode, records)
             fields = list(zip(*map(msgspec.structs.astuple, structs), strict=True))
             for position, check in self._checker_positions:
-                for raw in fields[position]:
-                    if raw is not _ABSENT:
-                        check(raw)
+                _check_all(check, (raw for raw in fields[position] if raw is not _ABSENT))
             if not self._plain:
                 self._judge_all(records)
             texts = [
@@ -157,9 +157,7 @@ class RecordEncoder:
             ]
             for column, check_text in zip(texts, self._checks, strict=True):
                 if check_text is not None:
-                    for text in column:
-                        if text != NULL:
-                            check_text(text)
+                    _check_all(check_text, (text for text in column if text != NULL))
         except (KeyError, ValueError, RecursionError) as error:
             raise BadRecord(type(error).__name__) from None
         return texts
@@ -300,7 +298,7 @@ class RecordEncoder:
             padded=self._padded and column.key and column.family is Family.TEXT,
         )
 
-    def _converter(self, column: Column) -> Callable[[Sequence[Any]], Sequence[str]]:
+    def _converter(self, column: Column) -> Callable[[Sequence[Any]], Sequence[str]]:  # noqa: PLR0911 one return a pair
         """The quick way for a column, by what its values look like in JSON and what the column takes."""
         field, shape, family = self._fields[column.source], column.prop.shape, column.family
         if field is msgspec.Raw:
@@ -321,15 +319,8 @@ class RecordEncoder:
         return self._slow_values(column)
 
     def _stamp_column(self, values: Sequence[str | None]) -> Sequence[str]:
-        zone, suffix = self._zone, self._suffix
-        return [
-            NULL
-            if value is None
-            else value[:-6]
-            if value[-6:] == suffix and len(value) == 25 and value[10] == "T" and value > "0001"  # noqa: PLR2004 2026-01-02T03:04:05+08:00
-            else wall_clock(value, zone)
-            for value in values
-        ]
+        clock = self._clock
+        return [NULL if value is None else clock(value) for value in values]
 
     def _slow_column(self, column: Column) -> Callable[[Sequence[msgspec.Raw]], Sequence[str]]:
         family, zone, key = column.family, self._zone, column.key
@@ -351,7 +342,7 @@ class RecordEncoder:
         return convert
 
 
-def _loose_text(value: Any, column: Column, zone: datetime.timezone) -> str:  # noqa: ANN401 any JSON value
+def _loose_text(value: Any, column: Column, zone: dt.timezone) -> str:  # noqa: ANN401 any JSON value
     """The text of a value for a column as wide as it takes; NULL where no column of the family takes it."""
     family = Family.DATETIME if column.family is Family.DATE and column.prop.form == "date-time" else column.family
     family = Family.DECIMAL if family is Family.INTEGER else family
@@ -382,6 +373,11 @@ def load_json(record: msgspec.Raw | bytes) -> Any:  # noqa: ANN401 any JSON valu
 
 def _refuse_constant(name: str) -> None:
     raise BadRecord(f"the record has {name}, which is no JSON and no number MySQL knows")
+
+
+def _check_all(check: Callable[[Any], Any], values: Iterable[Any]) -> None:
+    for value in values:
+        check(value)
 
 
 def _without_null(kind: Any) -> Any:  # noqa: ANN401 a type in typing's sense

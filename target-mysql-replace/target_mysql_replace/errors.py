@@ -1,7 +1,7 @@
 """What the server's errors mean for a load: data, not code.
 
-Codes are those of the MySQL Server Error Message Reference and of MariaDB's list of error codes, OceanBase's from its own;
-what each means here was tried on the servers.
+Codes are those of the MySQL Server Error Message Reference and of MariaDB's list of error codes, OceanBase's from its
+own; what each means here was tried on the servers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ SERVER_ERRORS: Mapping[int, Advice] = {
     **_table(
         Action.RETRY,
         {
-            "The connection to the server was lost.": (2006, 2013, 2014, 2055, 1053, 1077, 1079, 1080, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3169, 4031),
+            "The connection to the server was lost.": (
+                2006, 2013, 2014, 2055, 1053, 1077, 1079, 1080, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3169, 4031
+            ),
             "The server cannot be reached.": UNREACHABLE,
             "Another transaction holds the rows.": (1205, 1213, 1020, 3572, 1479, 1614),
             "The server has no room for another connection.": (1040, 1203, 1226),
@@ -90,12 +92,18 @@ SERVER_ERRORS: Mapping[int, Advice] = {
     **_table(
         Action.FATAL,
         {
-            "The server refused the user or the password. Check user, password and the host the user may connect from.": (1045, 1698, 1862, 1820, 3118, 3955),
+            "The server refused the user or the password. Check user, password and the host it may connect from.": (
+                1045, 1698, 1862, 1820, 3118, 3955
+            ),
             "The user may not use this database. Grant it, or check the setting database.": (1044,),
             "The database does not exist. Create it, or check the setting database.": (1049, 1046),
-            "The user may not do this. Grant SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP and INDEX on the database.": (1142, 1143, 1227, 1370),
+            "The user may not do this. Grant it SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP and INDEX.": (
+                1142, 1143, 1227, 1370
+            ),
             "The server does not allow this host. Grant the user access from it.": (1130, 1129),
-            "The disk of the server, or the table, is full. Make room and run again; nothing of the batch was written.": (1021, 1114, 1041, 1037, 1038, 1026, 3675),
+            "The disk of the server, or the table, is full. Make room and run again; the batch was not written.": (
+                1021, 1114, 1041, 1037, 1038, 1026, 3675
+            ),
             "The server has an error in its storage. See the server's own log.": (1030, 1034, 1194, 1195, 1696),
             "A table or a column is gone that was there when the run started. Run again.": (1146, 1054, 1051),
             "TLS failed. Check ssl_ca, ssl_cert, ssl_key, and that the certificate names the host.": (2026, 3159),
@@ -147,7 +155,7 @@ def bad_row_reason(code: int, text: str, columns: Collection[str]) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """Return the one line an operator needs for an error of the server, without the server's text (it quotes values)."""
+    """Return the one line an operator needs for a server error, without the server's own text (it quotes values)."""
     found = server_error(error)
     if found is None:
         return f"{type(error).__name__} in the target; this is a fault of the program."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from target_mysql_replace.bookkeeping import ensure_table
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
 
     from target_mysql_replace.batch import Batch
     from target_mysql_replace.session import Session
@@ -34,7 +34,17 @@ def prepare(session: Session) -> None:
     ensure_table(session, NAME, _COLUMNS, "每个写入批次一行")
 
 
-def record(session: Session, batch: Batch, *, rows: int, method: str, retries: int, seconds: float, run_id: str, started_at: datetime.datetime) -> None:  # fmt: skip
+def record(
+    session: Session,
+    batch: Batch,
+    *,
+    rows: int,
+    method: str,
+    retries: int,
+    seconds: float,
+    run_id: str,
+    started_at: dt.datetime,
+) -> None:
     """Add the batch's row to the session's transaction.
 
     Args:
@@ -47,7 +57,18 @@ def record(session: Session, batch: Batch, *, rows: int, method: str, retries: i
         run_id: the run.
         started_at: start of the batch's last try.
     """
-    values = (batch.id, run_id, batch.stream[:255], batch.table.name, rows, batch.size, method, retries, started_at, round(seconds, 3))  # fmt: skip
+    values = (
+        batch.id,
+        run_id,
+        batch.stream[:255],
+        batch.table.name,
+        rows,
+        batch.size,
+        method,
+        retries,
+        started_at,
+        round(seconds, 3),
+    )
     session.execute(
         f"INSERT INTO `{NAME}` (`batch_id`, `run_id`, `stream`, `table_name`, `rows_written`, `bytes`, `method`, "  # noqa: S608 a constant
         "`retries`, `started_at`, `seconds`) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",

@@ -1,8 +1,8 @@
 """The writing side: one thread, one connection, jobs in the order they came.
 
-The reading thread decodes and encodes; this one only waits for the server, with Python's lock released while data is on its
-way. Doing everything on one connection in one order is what makes the promises simple: a STATE behind a batch is passed on
-after the batch is committed, a new SCHEMA's ALTER TABLE comes after the old one's rows.
+The reading thread decodes and encodes; this one only waits for the server, with Python's lock released while data is on
+its way. Doing everything on one connection in one order is what makes the promises simple: a STATE behind a batch is
+passed on after the batch is committed, a new SCHEMA's ALTER TABLE comes after the old one's rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from target_mysql_replace import ledger, quarantine
 from target_mysql_replace.errors import UNREACHABLE, Action, OperatorError, advice, explain, server_error
@@ -52,6 +52,7 @@ class Loader:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(_QUEUED_JOBS)
         self._thread: threading.Thread | None = None
         self._session: Session | None = None
+        self._former_id: int | None = None
         self._failure: BaseException | None = None
         self._server: Server | None = None
 
@@ -170,7 +171,7 @@ class Loader:
         raise AssertionError  # pragma: no cover the last pause is None
 
     def _open(self) -> Session:
-        session = self._connector.open_session()
+        session = self._connector.open_session(self._former_id)
         if self._server is None:
             ledger.prepare(session)
             quarantine.prepare(session)
@@ -179,6 +180,7 @@ class Loader:
     def _drop_session(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            self._former_id = session.connection_id
             # The connection may be broken in any way; all that matters is that the server ends its transaction.
             with contextlib.suppress(Exception):
                 session.close()

@@ -71,9 +71,12 @@ def _take(session: Session, name: str, table: str) -> bool:
         waited = time.monotonic() - started
         if waited > GIVE_UP_SECONDS:
             raise OperatorError(
-                f"Another writer has held table '{table}' for {int(waited)} s. Let it end (SHOW PROCESSLIST), then run again."
+                f"Another writer has held table '{table}' for {int(waited)} s. Let it end (SHOW PROCESSLIST), then "
+                "run again."
             )
         holder = session.rows("SELECT IS_USED_LOCK(%s)", (name,))[0][0]
+        if holder is not None and holder == session.former_id:
+            _end_former(session, holder)
         _LOGGER.info(
             "Waiting for another writer of table '%s' (connection %s of the server), %d s so far.",
             table,
@@ -82,3 +85,14 @@ def _take(session: Session, name: str, table: str) -> bool:
         )
         free = session.rows("SELECT GET_LOCK(%s, %s)", (name, SAY_SECONDS))[0][0]
     return True
+
+
+def _end_former(session: Session, connection: int) -> None:
+    """End this target's own lost connection, of which the server does not know yet; a COMMIT under way is finished."""
+    try:
+        session.execute(f"KILL {connection:d}")
+    except Exception as error:
+        if server_error(error) is None:
+            raise
+        # It has ended by itself, or may not be ended: then there is only waiting.
+        _LOGGER.debug("The lost connection %d could not be ended.", connection)

@@ -32,8 +32,13 @@ def batch_written(stream: str, table: str, *, rows: int, method: str, size: int,
         seconds: from the start of the last try to its commit.
     """
     tags = {
-        "stream": stream, "table": table, "method": method, "bytes": size, "retries": retries, "seconds": round(seconds, 3)
-    }  # fmt: skip
+        "stream": stream,
+        "table": table,
+        "method": method,
+        "bytes": size,
+        "retries": retries,
+        "seconds": round(seconds, 3),
+    }
     _count(TargetMetric.BATCH_WRITTEN, rows, tags)
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 #: Longest identifier, in characters.
 LONGEST_NAME = 64
 _HASH_LENGTH = 8
-#: NUL and characters beyond the Basic Multilingual Plane are not permitted, quoted or not (MySQL Reference Manual, "Schema
-#: Object Names"). Other control characters are, but tools that read SHOW CREATE TABLE line by line break on them.
+#: NUL and characters beyond the Basic Multilingual Plane are not permitted, quoted or not (MySQL Reference Manual,
+#: "Schema Object Names"). Other control characters are, but tools that read SHOW CREATE TABLE line by line break on
+#: them.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f\U00010000-\U0010ffff\ud800-\udfff]")
 
 

@@ -181,10 +181,11 @@ def prepare_prune(session: Session, table: Table, rules: Sequence[Rule]) -> None
         wanted = [child for child, _ in rule.on]
         with session.sqlalchemy() as connection:
             inspector = sa.inspect(connection)
-            primary = inspector.get_pk_constraint(table.name, schema=table.database)["constrained_columns"]
-            indexes = [index["column_names"] for index in inspector.get_indexes(table.name, schema=table.database)]
+            indexes = [inspector.get_pk_constraint(table.name, schema=table.database)["constrained_columns"]]
+            found = inspector.get_indexes(table.name, schema=table.database)
+            indexes += [[str(name) for name in index["column_names"]] for index in found]
         names = {column.name for column in table.columns}
-        if set(wanted) <= names and not any(index[: len(wanted)] == wanted for index in [primary, *indexes]):
+        if set(wanted) <= names and not any(index[: len(wanted)] == wanted for index in indexes):
             columns = ", ".join(map(quote, wanted))
             session.execute(f"ALTER TABLE {table.quoted} ADD INDEX {quote(with_hash('prune', columns))} ({columns})")
 

@@ -1,8 +1,8 @@
 """Deletes child rows that are older than their parent, in the transaction of the batch that made them so.
 
-A child row carries its parent's version (its time of modification). Whoever comes first, the parent's new version or the
-children's, once both are written a child row with an older version is one the parent no longer has. Every flush of either
-table looks at the parents it touched; the first flush of a run looks at all of them.
+A child row carries its parent's version (its time of modification). Whoever comes first, the parent's new version or
+the children's, once both are written a child row with an older version is one the parent no longer has. Every flush of
+either table looks at the parents it touched; the first flush of a run looks at all of them.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def delete_statement(rule: Rule, database: str | None, keys: Sequence[Sequence[s
     )
     on = " AND ".join(f"child.{quote(child)} = parent.{quote(parent)}" for child, parent in rule.on)
     return (
-        f"DELETE child FROM {prefix}{quote(rule.child)} AS child JOIN ({newest}) AS parent ON {on} "  # noqa: S608 quoted
+        f"DELETE child FROM {prefix}{quote(rule.child)} AS child JOIN ({newest}) AS parent ON {on} "
         f"WHERE child.{quote(rule.version[0])} < parent.`newest version`"
     )
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from target_mysql_replace.bookkeeping import ensure_table, local_now
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
     from collections.abc import Sequence
 
     from target_mysql_replace.batch import BadRow
     from target_mysql_replace.session import Session
 
 NAME = "_quarantine"
-#: The record is kept as text, letter by letter: a native JSON column would change long numbers and refuse what made it bad.
-#: A record that met the same fate in an earlier run is kept once: a repeated run must not make the pile grow.
+#: The record is kept as text, letter by letter: a native JSON column would change long numbers and refuse what made it
+#: bad. A record that met the same fate in an earlier run is kept once: a repeated run must not make the pile grow.
 _COLUMNS = """
   `id` BIGINT NOT NULL AUTO_INCREMENT COMMENT '编号',
   `stream` VARCHAR(255) NOT NULL COMMENT '数据流',
@@ -38,7 +38,9 @@ def prepare(session: Session) -> None:
     ensure_table(session, NAME, _COLUMNS, "不能写入的记录，可用 --replay-quarantine 重新写入")
 
 
-def add(session: Session, stream: str, table: str, rows: Sequence[BadRow], *, keyed: bool, run_id: str, zone: datetime.timezone) -> None:  # fmt: skip
+def add(
+    session: Session, stream: str, table: str, rows: Sequence[BadRow], *, keyed: bool, run_id: str, zone: dt.timezone
+) -> None:
     """Add bad rows to the session's transaction.
 
     Args:
@@ -54,9 +56,10 @@ def add(session: Session, stream: str, table: str, rows: Sequence[BadRow], *, ke
     for row in rows:
         text = _kept(row.record, session.server.max_allowed_packet)
         salt = "" if keyed else uuid.uuid4().hex
-        digest = hashlib.sha256("\x00".join((stream, text, salt)).encode()).hexdigest()
+        digest = hashlib.sha256(f"{stream}\x00{text}\x00{salt}".encode()).hexdigest()
         session.execute(
-            f"INSERT INTO `{NAME}` (`stream`, `table_name`, `record`, `reason`, `run_id`, `quarantined_at`, `record_hash`) "  # noqa: S608 a constant
+            f"INSERT INTO `{NAME}` (`stream`, `table_name`, `record`, `reason`, `run_id`, `quarantined_at`, "  # noqa: S608 a constant
+            "`record_hash`) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s) "
             "ON DUPLICATE KEY UPDATE `reason` = %s, `run_id` = %s, `quarantined_at` = %s",
             (stream[:255], table, text, row.reason[:1000], run_id, now, digest, row.reason[:1000], run_id, now),

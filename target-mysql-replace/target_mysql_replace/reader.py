@@ -1,8 +1,8 @@
 """Reads Singer messages: records stay JSON, and the reader never sleeps longer than it was told.
 
-The SDK's readers parse every record into a dictionary, and wait for the next line however long it takes. This one leaves
-the record as the bytes it is (it is decoded later, straight into its type) and calls back when no line came for a while, so
-that a batch does not wait for a tap that is slow.
+The SDK's readers parse every record into a dictionary, and wait for the next line however long it takes. This one
+leaves the record as the bytes it is (it is decoded later, straight into its type) and calls back when no line came for
+a while, so that a batch does not wait for a tap that is slow.
 """
 
 from __future__ import annotations
@@ -137,13 +137,14 @@ class MessageReader(GenericSingerReader[bytes]):
         return self._lenient(line)
 
     def _lenient(self, line: bytes) -> dict[str, Any]:
-        """A message as the standard library reads it: also ``NaN``, lone surrogates, bad UTF-8: the record is a bad one."""
+        """A message as the standard library reads it: also with ``NaN`` or bad UTF-8, for a bad record."""
         try:
             message = simplejson.loads(line.decode("utf-8", "surrogateescape"), use_decimal=True, allow_nan=True)
         except (ValueError, RecursionError) as error:
             place = f" (at character {error.pos})" if isinstance(error, simplejson.JSONDecodeError) else ""
             raise OperatorError(
-                f"Line {self._line_number} of the input is not valid JSON{place}: the tap broke off or wrote something else."
+                f"Line {self._line_number} of the input is not valid JSON{place}: the tap broke off or wrote "
+                "something else."
             ) from None
         if not isinstance(message, dict) or "type" not in message:
             raise OperatorError(f"Line {self._line_number} of the input is no Singer message: it has no type.")

@@ -6,6 +6,7 @@ stays, with its new reason.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,13 @@ from target_mysql_replace.prepare import look_at
 from target_mysql_replace.table import Column, Table
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Sequence
+    import datetime as dt
+    from collections.abc import Iterable, Sequence
 
+    import msgspec
+    from sqlalchemy.types import TypeEngine
+
+    from target_mysql_replace.ddl import Existing
     from target_mysql_replace.loader import Loader
     from target_mysql_replace.session import Session
     from target_mysql_replace.store import BatchStore
@@ -35,7 +40,7 @@ Row = tuple[int, bytes]
 """Number in the quarantine, and the record."""
 
 
-def replay(loader: Loader, store: BatchStore, database: str | None, zone: datetime.timezone) -> None:
+def replay(loader: Loader, store: BatchStore, database: str | None, zone: dt.timezone) -> None:
     """Write every quarantined record again; each leaves the quarantine in the transaction that writes it.
 
     Args:
@@ -45,91 +50,114 @@ def replay(loader: Loader, store: BatchStore, database: str | None, zone: dateti
         zone: the zone DATETIME columns are kept in.
     """
     written = total = 0
-    for stream, table in loader.call(lambda session, _: _groups(session)):
-        # What is set aside anew gets a higher number; it is not tried again.
-        last = loader.call(lambda session, _: session.rows(f"SELECT MAX(`id`) FROM `{quarantine.NAME}`"))[0][0]  # noqa: S608 a constant
+    # What is set aside anew gets a higher number; it is not tried again.
+    last = loader.call(lambda session, _: _last_number(session))
+    for stream, name in loader.call(lambda session, _: _groups(session)):
+        group = _Group(stream, Table(name, database, []), last, store, zone)
         after = 0
-        while rows := loader.call(partial(_next_rows, stream, table, after, last)):
+        while rows := loader.call(partial(group.next_rows, after)):
             after = rows[-1][0]
             total += len(rows)
-            written += loader.call(partial(_replay_rows, stream, Table(table, database, []), rows, store, zone))
+            written += loader.call(partial(group.write, rows))
     _LOGGER.info("Replayed %d of %d quarantined records.", written, total)
+
+
+def _last_number(session: Session) -> int:
+    return int(session.rows(f"SELECT COALESCE(MAX(`id`), 0) FROM `{quarantine.NAME}`")[0][0])  # noqa: S608 a constant
 
 
 def _groups(session: Session) -> tuple[tuple[Any, ...], ...]:
     return session.rows(f"SELECT DISTINCT `stream`, `table_name` FROM `{quarantine.NAME}` ORDER BY 1, 2")  # noqa: S608 a constant
 
 
-def _next_rows(stream: str, table: str, after: int, last: int, session: Session, _: int) -> list[Row]:
-    found = session.rows(
-        f"SELECT `id`, `record` FROM `{quarantine.NAME}` WHERE `stream` = %s AND `table_name` = %s "  # noqa: S608 a constant
-        "AND `id` > %s AND `id` <= %s ORDER BY `id` LIMIT %s",
-        (stream, table, after, last, _CHUNK),
-    )
-    session.driver.rollback()
-    return [(number, record.encode()) for number, record in found]
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """The quarantined records of one stream and table.
+
+    Attributes:
+        stream: the stream's name.
+        table: the table, without its columns.
+        last: the last number that is tried.
+        store: writes the batches.
+        zone: the zone DATETIME columns are kept in.
+    """
+
+    stream: str
+    table: Table
+    last: int
+    store: BatchStore
+    zone: dt.timezone
+
+    def next_rows(self, after: int, session: Session, _: int) -> list[Row]:
+        """Return the next records behind the number ``after``."""
+        found = session.rows(
+            f"SELECT `id`, `record` FROM `{quarantine.NAME}` WHERE `stream` = %s AND `table_name` = %s "  # noqa: S608 a constant
+            "AND `id` > %s AND `id` <= %s ORDER BY `id` LIMIT %s",
+            (self.stream, self.table.name, after, self.last, _CHUNK),
+        )
+        session.driver.rollback()
+        return [(number, record.encode()) for number, record in found]
+
+    def write(self, rows: Sequence[Row], session: Session, attempt: int) -> int:
+        """Write some records again; return how many are stored now."""
+        found = look_at(session, self.table.name, self.table.database)
+        if found is None:
+            _LOGGER.warning("Table '%s' does not exist; its quarantined records stay.", self.table.name)
+            return 0
+        numbers = [number for number, _ in rows]
+
+        def leave(session: Session) -> None:
+            places = ", ".join(["%s"] * len(numbers))
+            session.execute(f"DELETE FROM `{quarantine.NAME}` WHERE `id` IN ({places})", numbers)  # noqa: S608 a constant
+
+        existing, unique = found
+        batch = self._batch(existing, set(unique[0]) if unique else set(), [record for _, record in rows], session)
+        return self.store.write(session, attempt, batch, also=leave)
+
+    def _batch(self, existing: Sequence[Existing], keys: set[str], records: list[bytes], session: Session) -> Batch:
+        """A batch for the table as it is: any scalar may go into any column that can hold it exactly."""
+        readable: list[msgspec.Raw | bytes] = []
+        bad: list[BadRow] = []
+        properties: dict[str, None] = {}
+        for record in records:
+            try:
+                value = load_json(record)
+            except BadRecord as reason:
+                bad.append(BadRow(record, str(reason)))
+                continue
+            readable.append(record)
+            properties.update(dict.fromkeys(value))
+        table = Table(self.table.name, self.table.database, _columns(existing, keys, properties))
+        schema = {
+            "type": "object",
+            "properties": {column.source: _schema_of(column.sql_type) for column in table.columns},
+        }
+        encoder = RecordEncoder(
+            schema,
+            [column.source for column in table.columns if column.key],
+            table,
+            self.zone,
+            validate=False,
+            json_digits=session.server.json_digits,
+            padded=session.server.padded,
+            unknown=lambda _: None,
+        )
+        found = encoder.encode_each(readable)
+        bad += [BadRow(record, reason) for record, reason in (*found.bad, *found.misfits)]
+        return Batch(self.stream, table, encoder, found.records, sum(map(len, records)), bad, found.texts)
 
 
-def _replay_rows(
-    stream: str,
-    table: Table,
-    rows: Sequence[Row],
-    store: BatchStore,
-    zone: datetime.timezone,
-    session: Session,
-    attempt: int,
-) -> int:
-    """Write some records again; return how many are stored now."""
-    found = look_at(session, table.name, table.database)
-    if found is None:
-        _LOGGER.warning("Table '%s' does not exist; its quarantined records stay.", table.name)
-        return 0
-    batch = _batch(stream, table, found, [record for _, record in rows], zone, session)
-    numbers = [number for number, _ in rows]
-
-    def leave(session: Session) -> None:
-        places = ", ".join(["%s"] * len(numbers))
-        session.execute(f"DELETE FROM `{quarantine.NAME}` WHERE `id` IN ({places})", numbers)  # noqa: S608 a constant
-
-    return store.write(session, attempt, batch, also=leave)
-
-
-def _batch(
-    stream: str, bare: Table, found: Any, records: list[bytes], zone: datetime.timezone, session: Session
-) -> Batch:  # noqa: ANN401 what look_at returns
-    """A batch for the table as it is: any scalar may go into any column that can hold it exactly."""
-    existing, unique = found
+def _columns(existing: Sequence[Existing], keys: set[str], properties: Iterable[str]) -> list[Column]:
+    """The table's columns that the records have something for."""
     present = {column.name: column for column in existing if not column.generated}
-    keys = set(unique[0]) if unique else set()
-    readable, bad, properties = [], [], {}
-    for record in records:
-        try:
-            value = load_json(record)
-        except BadRecord as reason:
-            bad.append(BadRow(record, str(reason)))
-            continue
-        readable.append(record)
-        properties.update(dict.fromkeys(value))
-    names = {source: column for source, column in column_names(properties, present).items() if column in present}
-    schema: dict[str, Any] = {"type": "object", "properties": {}}
-    columns = []
-    for source, column_name in names.items():
-        sql_type = present[column_name].sql_type
-        schema["properties"][source] = {} if family_of(sql_type) is Family.JSON else _ANY_SCALAR
-        prop = read_property(schema["properties"][source])
-        columns.append(Column(column_name, source, prop, sql_type, key=column_name in keys))
-    table = Table(bare.name, bare.database, columns)
-    encoder = RecordEncoder(
-        schema,
-        [column.source for column in columns if column.key],
-        table,
-        zone,
-        validate=False,
-        json_digits=session.server.json_digits,
-        padded=session.server.padded,
-        unknown=lambda _: None,
-    )
-    sorted_records = encoder.encode_each(readable)
-    bad += [BadRow(record, reason) for record, reason in (*sorted_records.bad, *sorted_records.misfits)]
-    size = sum(map(len, records))
-    return Batch(stream, table, encoder, sorted_records.records, size, bad, sorted_records.texts)
+    return [
+        Column(
+            name, source, read_property(_schema_of(present[name].sql_type)), present[name].sql_type, key=name in keys
+        )
+        for source, name in column_names(properties, present).items()
+        if name in present
+    ]
+
+
+def _schema_of(sql_type: TypeEngine[Any]) -> dict[str, Any]:
+    return {} if family_of(sql_type) is Family.JSON else _ANY_SCALAR

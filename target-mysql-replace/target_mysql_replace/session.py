@@ -8,12 +8,12 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from target_mysql_replace.errors import server_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import sqlalchemy as sa
 
     from target_mysql_replace.driver import StreamingConnection
 
@@ -64,7 +64,8 @@ class Server:
     def json_digits(self) -> int | None:
         """How many digits of a number a JSON column keeps; None where all, as text.
 
-        MariaDB's JSON is text. MySQL's keeps 64-bit integers and doubles, OceanBase's and TiDB's write fewer digits of them.
+        MariaDB's JSON is text. MySQL's keeps 64-bit integers and doubles, OceanBase's and TiDB's write fewer digits of
+        them.
         """
         return {Flavour.MARIADB: None, Flavour.MYSQL: 17}.get(self.flavour, 15)
 
@@ -89,11 +90,14 @@ class Session:
     Args:
         connection: SQLAlchemy's connection, for looking at tables and for DDL.
         time_zone: the zone of TIMESTAMP columns and of NOW(), such as ``+08:00``.
+        former_id: the server's number of the connection this one takes the place of, if that was lost.
     """
 
-    def __init__(self, connection: sa.Connection, time_zone: str) -> None:
+    def __init__(self, connection: sa.Connection, time_zone: str, former_id: int | None = None) -> None:
         self._connection = connection
         self.driver: StreamingConnection = connection.connection.driver_connection  # type: ignore[assignment] # made by our creator
+        self.former_id = former_id
+        self.connection_id = int(self.driver.thread_id())  # type: ignore[no-untyped-call] # not typed in the stubs
         self.server = self._prepare(time_zone)
 
     def _prepare(self, time_zone: str) -> Server:
@@ -134,7 +138,7 @@ class Session:
         """Run a statement and return how many warnings the server counted."""
         with self.driver.cursor() as cursor:
             cursor.execute(statement, values)  # type: ignore[arg-type] # bytes are fine, the stubs do not know
-            return int(cursor.warning_count)  # type: ignore[attr-defined] # not in the stubs
+            return int(cursor.warning_count)
 
     def rows(self, query: str, values: Sequence[Any] | None = None) -> tuple[tuple[Any, ...], ...]:
         """Run a query and return its rows."""

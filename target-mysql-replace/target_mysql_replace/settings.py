@@ -5,10 +5,20 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 _PRUNE_RULE = th.ObjectType(
-    th.Property("parent", th.StringType, required=True, description="Table whose rows decide; may be the child itself."),
-    th.Property("on", th.ObjectType(additional_properties=th.StringType), required=True, description="{child column: parent column} that join them."),  # fmt: skip
-    th.Property("version", th.ObjectType(additional_properties=th.StringType), required=True, description="{child column: parent column} of the time of modification."),  # fmt: skip
-)  # fmt: skip
+    th.Property("parent", th.StringType, required=True, description="Table whose rows decide."),
+    th.Property(
+        "on",
+        th.ObjectType(additional_properties=th.StringType),
+        required=True,
+        description="{child column: parent column} that join them.",
+    ),
+    th.Property(
+        "version",
+        th.ObjectType(additional_properties=th.StringType),
+        required=True,
+        description="{child column: parent column} of the time of modification.",
+    ),
+)
 
 SETTINGS = th.PropertiesList(
     th.Property("host", th.StringType, title="Host", description="Name or address of the server."),
@@ -27,7 +37,8 @@ SETTINGS = th.PropertiesList(
         "ssl_ca",
         th.StringType,
         title="CA file",
-        description="File of the certificate authority (PEM). With it the server's certificate and host name are verified.",
+        description="File of the certificate authority (PEM). With it the server's certificate and host name are "
+        "verified.",
     ),
     th.Property(
         "ssl_cert", th.StringType, title="Client certificate", description="File of the client's certificate (PEM)."
@@ -37,7 +48,8 @@ SETTINGS = th.PropertiesList(
         "ssl_verify",
         th.BooleanType,
         title="Verify the server",
-        description="true: TLS with certificate and host name verified. false: TLS without. Not set: verified where ssl_ca is "
+        description="true: TLS with certificate and host name verified. false: TLS without. Not set: verified where "
+        "ssl_ca is "
         "given, else TLS where the server offers it, unverified.",
     ),
     th.Property(
@@ -46,8 +58,10 @@ SETTINGS = th.PropertiesList(
         default="auto",
         allowed_values=["auto", "load_data", "replace", "upsert"],
         title="Write method",
-        description="load_data: LOAD DATA LOCAL … REPLACE. replace: multi-row REPLACE INTO. upsert: INSERT … ON DUPLICATE KEY "
-        "UPDATE, which keeps columns the stream does not have. auto: load_data where the server allows it, else replace.",
+        description="load_data: LOAD DATA LOCAL … REPLACE. replace: multi-row REPLACE INTO. upsert: INSERT … ON "
+        "DUPLICATE KEY "
+        "UPDATE, which keeps columns the stream does not have. auto: load_data where the server allows it, else "
+        "replace.",
     ),
     th.Property(
         "load_method",
@@ -55,7 +69,8 @@ SETTINGS = th.PropertiesList(
         default="upsert",
         allowed_values=["upsert", "append-only", "overwrite"],
         title="Load method",
-        description="upsert: a record takes the place of the row with its key. append-only: every record is a new row, keys are "
+        description="upsert: a record takes the place of the row with its key. append-only: every record is a new "
+        "row, keys are "
         "ignored. overwrite: the records of the run replace the table, in one moment at the end.",
     ),
     th.Property(
@@ -64,7 +79,7 @@ SETTINGS = th.PropertiesList(
         default=10000,
         title="Batch size in rows",
         description="Most records in one transaction.",
-    ),  # fmt: skip
+    ),
     th.Property(
         "batch_size_bytes",
         th.IntegerType(minimum=1),
@@ -74,7 +89,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "batch_wait_limit_seconds",
-        th.NumberType(minimum=0),
+        th.IntegerType(minimum=0),
         default=30,
         title="Batch wait limit",
         description="Longest time a record waits for its batch to fill, in seconds.",
@@ -85,7 +100,8 @@ SETTINGS = th.PropertiesList(
         default="evolve",
         allowed_values=["evolve", "freeze"],
         title="Schema evolution",
-        description="evolve: new columns are added, types only widened. freeze: an existing table is never altered; unknown "
+        description="evolve: new columns are added, types only widened. freeze: an existing table is never altered; "
+        "unknown "
         "columns are reported once and left out.",
     ),
     th.Property(
@@ -104,7 +120,8 @@ SETTINGS = th.PropertiesList(
         default="quarantine",
         allowed_values=["quarantine", "fail"],
         title="On a bad row",
-        description="quarantine: the record goes to _quarantine with the reason, the rest is written. fail: the run stops "
+        description="quarantine: the record goes to _quarantine with the reason, the rest is written. fail: the run "
+        "stops "
         "before anything of the batch is written.",
     ),
     th.Property(

@@ -42,7 +42,8 @@ class MySQLSink(SQLSink[MySQLConnector]):
     """Collects the records of a stream as JSON and turns them into batches.
 
     Of the SDK's sink it keeps the life cycle and the record metadata; names, tables and writing are its own, since the
-    SDK's drop every non-ASCII letter from a name, look at the table once a column, and insert through one generic statement.
+    SDK's drop every non-ASCII letter from a name, look at the table once a column, and insert through one generic
+    statement.
     """
 
     connector_class = MySQLConnector
@@ -61,6 +62,9 @@ class MySQLSink(SQLSink[MySQLConnector]):
         if self.config["load_method"] == "append-only":
             self._key_properties = []
         self._zone = parse_offset(self.config["time_zone"])
+        # The SDK makes a new mapping at each look at `config`; these two are asked for with every record.
+        self._most_rows: int = self.config["batch_size_rows"]
+        self._most_bytes: int = self.config["batch_size_bytes"]
         self._records: list[msgspec.Raw | bytes] = []
         self._size = 0
         self._opened_at = 0.0
@@ -101,11 +105,13 @@ class MySQLSink(SQLSink[MySQLConnector]):
         missing = [name for name in self._key_properties if name not in self.schema["properties"]]
         if missing:
             raise InvalidJSONSchema(
-                f"The SCHEMA of stream '{self.stream_name}' names the key {', '.join(missing)}, which is not among its properties."
+                f"The SCHEMA of stream '{self.stream_name}' names the key {', '.join(missing)}, which is not among "
+                "its properties."
             )
         if self.table_name in _RESERVED_TABLES:
             raise OperatorError(
-                f"Stream '{self.stream_name}' would go into the bookkeeping table '{self.table_name}'. Set table_prefix."
+                f"Stream '{self.stream_name}' would go into the bookkeeping table '{self.table_name}'. Set "
+                "table_prefix."
             )
         server = self._target.loader.server
         self.table, left_out = self._target.loader.call(self._prepare)
@@ -157,7 +163,7 @@ class MySQLSink(SQLSink[MySQLConnector]):
     @property
     def is_full(self) -> bool:
         """Whether the batch has as many rows or bytes as the settings allow."""
-        return len(self._records) >= self.config["batch_size_rows"] or self._size >= self.config["batch_size_bytes"]
+        return len(self._records) >= self._most_rows or self._size >= self._most_bytes
 
     @property
     def open_bytes(self) -> int:

@@ -7,6 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+import pymysql
+
 from target_mysql_replace import ledger, quarantine
 from target_mysql_replace.batch import BadRow
 from target_mysql_replace.bookkeeping import local_now
@@ -24,7 +26,7 @@ from target_mysql_replace.prepare import widen
 from target_mysql_replace.writers import WRITERS, choose
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
     from collections.abc import Callable
 
     from target_mysql_replace.batch import Batch
@@ -61,7 +63,7 @@ class Rules:
     evolve: bool
     fail_on_bad_row: bool
     run_id: str
-    zone: datetime.timezone
+    zone: dt.timezone
 
 
 class BatchStore:
@@ -192,11 +194,11 @@ class BatchStore:
                 batch.texts = batch.encoder.encode_each(batch.records).texts
             try:
                 batch.payload, batch.method = writer.payload(session.server, batch.table, batch.texts), writer.method
-            except Exception as error:
+            except pymysql.err.MySQLError as error:
                 raise _refusal(error) from None
         try:
             warnings = writer.write(session, batch.table, batch.payload)
-        except Exception as error:
+        except pymysql.err.MySQLError as error:
             found = server_error(error)
             if found and writer.method == "load_data" and advice(found[0]).action is Action.REFUSED:
                 self._fall_back()
@@ -211,13 +213,14 @@ class BatchStore:
     def _fall_back(self) -> None:
         if self._rules.write_method != "auto":
             raise OperatorError(
-                "The server does not allow LOAD DATA LOCAL. SET GLOBAL local_infile = ON there, or set write_method to auto."
+                "The server does not allow LOAD DATA LOCAL. SET GLOBAL local_infile = ON there, or set write_method "
+                "to auto."
             )
         _LOGGER.warning("The server does not allow LOAD DATA LOCAL (local_infile); writing with REPLACE instead.")
         self.chosen = WRITERS["replace"]
 
     def _bisect(self, session: Session, batch: Batch, start: int, end: int, bad: list[BadRow]) -> None:
-        """Write the records from ``start`` to ``end`` in order, halving what the server refuses down to the bad ones."""
+        """Write records ``start`` to ``end`` in order, halving what the server refuses down to the bad ones."""
         texts: Texts = [column[start:end] for column in batch.texts or []]
         session.execute("SAVEPOINT `part`")
         try:
@@ -236,7 +239,7 @@ class BatchStore:
         writer = self.writer(session)
         try:
             warnings = writer.write(session, batch.table, writer.payload(session.server, batch.table, texts))
-        except Exception as error:
+        except pymysql.err.MySQLError as error:
             raise _refusal(error) from None
         for code, text in warnings:
             if code not in HARMLESS_WARNINGS:

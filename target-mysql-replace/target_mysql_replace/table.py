@@ -33,7 +33,7 @@ class Column:
 
     @property
     def family(self) -> Family:
-        """What kind of text the column takes; a text column of an array or an object takes JSON (MariaDB has no other)."""
+        """What kind of text the column takes; a text column of arrays or objects takes JSON (MariaDB has no other)."""
         family = family_of(self.sql_type)
         return Family.JSON if family is Family.TEXT and self.prop.shape is Shape.JSON else family
 

@@ -4,10 +4,13 @@ What is overridden of the Singer SDK, and why:
 
 - ``message_reader_class``: records stay JSON until they are decoded into their type (the SDK's per-record path takes a
   dictionary through ten steps, 274 µs a record; most of it validation).
-- ``_process_record_message``: a record without stream maps goes to its sink as it is. One with maps, flattening or record
+- ``_process_record_message``: a record without stream maps goes to its sink as it is. One with maps, flattening or
+record
   metadata takes the SDK's own steps and then goes on as JSON, so there is one way to validate, convert and store.
-- ``_process_schema_message``: what a stream has open is handed over before its new SCHEMA counts; a repeated one is nothing.
-- ``_process_state_message``, ``process_endofpipe``: a STATE is passed on when everything before it is committed, not only
+- ``_process_schema_message``: what a stream has open is handed over before its new SCHEMA counts; a repeated one is
+nothing.
+- ``_process_state_message``, ``process_endofpipe``: a STATE is passed on when everything before it is committed, not
+only
   at the end or after five minutes.
 - ``_handle_termination``: a signal ends the reading; what was read is written, its STATE passed on.
 """
@@ -33,7 +36,6 @@ from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaExc
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sql import SQLTarget
 
-from target_mysql_replace.connector import MySQLConnector
 from target_mysql_replace.convert import dump_json, parse_offset
 from target_mysql_replace.encode import BadRecord, load_json
 from target_mysql_replace.errors import OperatorError
@@ -57,12 +59,13 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_mysql_replace.batch import Batch
+    from target_mysql_replace.connector import MySQLConnector
     from target_mysql_replace.session import Session
 
 #: All open batches together may take as much memory as this many full ones.
 _OPEN_BATCHES = 4
-#: Python gives up its lock at most this many seconds after another thread asked for it. The writing thread asks only when
-#: an answer of the server is there, and the default of 5 ms would let the server wait for each one.
+#: Python gives up its lock at most this many seconds after another thread asked for it. The writing thread asks only
+#: when an answer of the server is there, and the default of 5 ms would let the server wait for each one.
 _SWITCH_SECONDS = 0.0005
 
 
@@ -331,8 +334,8 @@ class TargetMySQLReplace(SQLTarget):
                 target.loader.abandon()
             cls.logger.critical("%s", redact(tell(error), secrets))
             sys.exit(1)
-        if target._signal is not None:  # noqa: SLF001 its own class
-            sys.exit(128 + target._signal)  # noqa: SLF001 its own class
+        if target._signal is not None:
+            sys.exit(128 + target._signal)
 
 
 def dump_record(record: dict[str, Any]) -> bytes:

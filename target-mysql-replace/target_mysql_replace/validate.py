@@ -2,8 +2,8 @@
 
 Most schemas of Singer taps say only types, required properties and lengths. Such a schema is *plain*: it becomes a
 msgspec type, and decoding a record is validating it. Any other schema is checked on the decoded record: a compiled
-validator may accept, and what it does not accept is judged by the same Draft 2020-12 validator the Singer SDK uses, so that
-the verdicts are the SDK's.
+validator may accept, and what it does not accept is judged by the same Draft 2020-12 validator the Singer SDK uses, so
+that the verdicts are the SDK's.
 """
 
 from __future__ import annotations
@@ -25,15 +25,58 @@ if TYPE_CHECKING:
 
 #: Keywords that say nothing about validity (formats are not validated, as in the SDK).
 _SILENT = frozenset(
-    """$schema $id $comment title description default examples format readOnly writeOnly deprecated precision scale
-    definitions $defs key_properties replication_key replication_method selected inclusion""".split()
+    [
+        "$schema",
+        "$id",
+        "$comment",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "format",
+        "readOnly",
+        "writeOnly",
+        "deprecated",
+        "precision",
+        "scale",
+        "definitions",
+        "$defs",
+        "key_properties",
+        "replication_key",
+        "replication_method",
+        "selected",
+        "inclusion",
+    ]
 )
 _PLAIN = _SILENT | {"type", "properties", "required", "additionalProperties", "items", "maxLength", "minLength"}
-#: Keywords the compiled validator treats as Draft 2020-12 does (or more strictly, and then the last word is not its own).
+#: Keywords the compiled validator treats as Draft 2020-12 does (or more strictly, and then the last word is not its
+#: own).
 _COMPILED = (_PLAIN | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern"}) | {
-    "anyOf", "allOf", "oneOf", "not", "minItems", "maxItems", "minProperties", "maxProperties", "patternProperties"
-}  # fmt: skip
+    "anyOf",
+    "allOf",
+    "oneOf",
+    "not",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "patternProperties",
+}
 _SCALARS: Mapping[str, Any] = {"string": str, "integer": int, "boolean": bool, "null": None}
+
+
+def _is_integer(_: Any, value: Any) -> bool:  # noqa: ANN401 any JSON value
+    """JSON Schema's integer: a number without a fraction, also written with a point (``1.0``)."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, (float, Decimal)) and value == int(value))
+
+
+#: The SDK's validator, which would not know that a Decimal can be an integer.
+RecordValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call] # not typed in the stubs
+    DEFAULT_JSONSCHEMA_VALIDATOR,
+    type_checker=DEFAULT_JSONSCHEMA_VALIDATOR.TYPE_CHECKER.redefine("integer", _is_integer),
+)
 
 
 class NotPlainError(Exception):
@@ -112,7 +155,7 @@ class Validator:
     """Judges decoded records of one stream against its schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._last_word = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
+        self._last_word = RecordValidator(schema)
         self._accepts: Callable[[Any], Any] | None = None
         if _keywords(schema) <= _COMPILED and not _has_fraction(schema):
             with contextlib.suppress(fastjsonschema.JsonSchemaDefinitionException):
@@ -132,7 +175,9 @@ def describe(error: jsonschema.ValidationError) -> str:
     """Return what a record does wrong: where, and against which keyword; never the value itself."""
     place = ".".join(str(part) for part in error.absolute_path) or "the record"
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
+        wanted: Any = error.validator_value
+        record: Any = error.instance
+        missing = [name for name in wanted if name not in record]
         return f"{place} lacks the required property {', '.join(repr(name) for name in missing)}"
     if error.validator == "type":
         return f"{place} is not of type {error.validator_value}"
@@ -167,7 +212,7 @@ def _only_plain_keywords(schema: Mapping[str, Any]) -> None:
 
 def _plain_branch(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:  # noqa: ANN401 a type in typing's sense
     if name == "number":
-        return Union[int, float]
+        return int | float
     if name == "array":
         return list[plain_type(schema.get("items", True), root)]  # type: ignore[misc] # known at run time only
     if name == "object":

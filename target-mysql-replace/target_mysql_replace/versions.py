@@ -10,7 +10,7 @@ from target_mysql_replace.locks import table_locks
 from target_mysql_replace.prepare import look_at
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
 
     from target_mysql_replace.session import Session
     from target_mysql_replace.table import Table
@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger("target-mysql-replace")
 VERSION_COLUMN, DELETED_COLUMN = "_sdc_table_version", "_sdc_deleted_at"
 
 
-def activate_version(table: Table, version: int, zone: datetime.timezone, hard: bool, session: Session, _: int) -> None:  # noqa: FBT001 bound by position
+def activate_version(table: Table, version: int, zone: dt.timezone, hard: bool, session: Session, _: int) -> None:  # noqa: FBT001 bound by position
     """Delete the rows of versions before ``version``, or mark those that are not marked yet.
 
     Rows without a version are left: nothing is known about them.

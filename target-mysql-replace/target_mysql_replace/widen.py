@@ -13,7 +13,7 @@ from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import mysql
 
 from target_mysql_replace.column_types import CHARACTER_BYTES, KEY_BYTES, LONGEST_VARCHAR, Shape, column_type
-from target_mysql_replace.convert import NULL, Family, family_of
+from target_mysql_replace.convert import NULL, Family, family_of, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +29,10 @@ _INTEGERS: tuple[tuple[type[Any], int], ...] = (
     (mysql.INTEGER, 32),
     (mysql.BIGINT, 64),
 )
-#: Digits of the largest integer type, and the limits of DECIMAL.
-_BIGINT_DIGITS, _MOST_DIGITS, _MOST_SCALE = 19, 65, 30
+#: The limits of DECIMAL.
+_MOST_DIGITS, _MOST_SCALE = 65, 30
+#: Holds every integer type, signed or not.
+_ANY_INTEGER = mysql.DECIMAL(20, 0)
 _TEXTS: tuple[tuple[type[Any], int], ...] = (
     (mysql.TINYTEXT, 2**8 - 1),
     (mysql.TEXT, 2**16 - 1),
@@ -40,7 +42,9 @@ _TIMESTAMP_START, _TIMESTAMP_END = "1970-01-02", "2038-01-18"
 _CLOCK = re.compile(r"(?:\d{4}-\d\d-\d\d[ T])?(\d\d:\d\d:\d\d)(?:\.(\d+))?")
 
 
-def wider(sql_type: TypeEngine[Any], texts: Iterable[str], *, key: bool = False) -> TypeEngine[Any] | None:
+def wider(  # noqa: PLR0911 one return a family
+    sql_type: TypeEngine[Any], texts: Iterable[str], *, key: bool = False
+) -> TypeEngine[Any] | None:
     """Return the type a column needs to hold ``texts`` beside what it holds, or None where no wider one would help.
 
     Args:
@@ -65,7 +69,9 @@ def wider(sql_type: TypeEngine[Any], texts: Iterable[str], *, key: bool = False)
     return None
 
 
-def wider_for_schema(sql_type: TypeEngine[Any], prop: Property, *, key: bool = False) -> TypeEngine[Any] | None:
+def wider_for_schema(  # noqa: PLR0911 one return a pair of families
+    sql_type: TypeEngine[Any], prop: Property, *, key: bool = False
+) -> TypeEngine[Any] | None:
     """Return the type a column needs because the schema now plainly asks for more, or None.
 
     Longer text by ``maxLength``, numbers where integers were, a time of day where dates were, text where numbers or
@@ -97,36 +103,31 @@ def wider_for_schema(sql_type: TypeEngine[Any], prop: Property, *, key: bool = F
 
 def _wider_integer(sql_type: TypeEngine[Any], values: Sequence[str]) -> TypeEngine[Any] | None:
     numbers = [Decimal(value) for value in values]
-    if any(number != number.to_integral_value() for number in numbers if abs(number.adjusted()) < _MOST_DIGITS):
-        return _wider_decimal(mysql.DECIMAL(_BIGINT_DIGITS + 1, 0), values)
+    if any(abs(number.adjusted()) < _MOST_DIGITS and number != number.to_integral_value() for number in numbers):
+        return _wider_decimal(_ANY_INTEGER, values)
+    bits = next((bits for kind, bits in _INTEGERS if isinstance(sql_type, kind)), 8)
     unsigned = bool(getattr(sql_type, "unsigned", False))
-    low, high = min(numbers), max(numbers)
-    for kind, bits in _INTEGERS:
-        if unsigned and low >= 0 and high < 2**bits:
-            return None if isinstance(sql_type, kind) else kind(unsigned=True)
-        # A signed type has to hold what an unsigned one held.
-        if not (unsigned and isinstance(sql_type, kind)) and -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1):
-            if isinstance(sql_type, kind):
-                return None
-            if _bits(sql_type) + unsigned <= bits:
-                return kind()
-    if low >= 0 and high < 2**64:
-        return mysql.DECIMAL(_BIGINT_DIGITS + 1, 0)
-    return _wider_decimal(mysql.DECIMAL(_BIGINT_DIGITS + 1, 0), values)
-
-
-def _bits(sql_type: TypeEngine[Any]) -> int:
-    return next((bits for kind, bits in _INTEGERS if isinstance(sql_type, kind)), 32)
+    half = 2 ** (bits - 1)
+    least, most = (0, 2 * half - 1) if unsigned else (-half, half - 1)
+    low, high = min(Decimal(least), *numbers), max(Decimal(most), *numbers)
+    if (low, high) == (least, most):
+        return None
+    for kind, size in _INTEGERS:
+        grown: TypeEngine[Any] | None = None
+        if unsigned and low >= 0 and high < 2**size:
+            grown = kind(unsigned=True)
+        elif low >= -(2 ** (size - 1)) and high < 2 ** (size - 1):
+            grown = kind()
+        if grown is not None:
+            return grown
+    return _wider_decimal(_ANY_INTEGER, values) or _ANY_INTEGER
 
 
 def _wider_decimal(sql_type: TypeEngine[Any], values: Sequence[str]) -> TypeEngine[Any] | None:
     precision, scale = _digits(sql_type)
     whole = precision - scale
     for value in values:
-        number = Decimal(value)
-        _, digits, exponent = number.normalize().as_tuple()
-        if not isinstance(exponent, int):
-            return None
+        digits, exponent = significant(Decimal(value))
         scale = max(scale, -exponent)
         whole = max(whole, len(digits) + exponent)
     if whole + scale > _MOST_DIGITS or scale > _MOST_SCALE or (whole + scale, scale) == _digits(sql_type):

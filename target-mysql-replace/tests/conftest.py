@@ -15,9 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-
 from singer_sdk.singerlib.json import serialize_json
-
 from target_mysql_replace.target import TargetMySQLReplace
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
 def truth(messages: Iterable[Message]) -> dict[str, list[dict[str, Any]]]:
-    """Return each stream's rows: the last record of every key in the order of arrival, or every record without a key."""
+    """Return each stream's rows: the last record of every key in order of arrival, or every record without a key."""
     keys: dict[str, tuple[str, ...]] = {}
     rows: dict[str, dict[Any, dict[str, Any]]] = {}
     for message in messages:
@@ -153,7 +151,7 @@ class Loading:
         out = io.StringIO()
         with redirect_stdout(out):
             try:
-                target.process_lines(io.BytesIO(self.lines(messages)))
+                target.process_lines(io.BytesIO(self.lines(messages)))  # type: ignore[arg-type] # the SDK knows text only
                 target.process_endofpipe()
             finally:
                 target.loader.abandon()

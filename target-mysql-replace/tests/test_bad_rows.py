@@ -60,8 +60,11 @@ def test_reasons_say_what_is_wrong_and_never_quote_a_value(loading: Loading) -> 
     secret = "13800138000 张三"
     loading.execute("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20) CHECK (v NOT LIKE '138%'), n INT, at DATETIME)")
     prop = {
-        "id": {"type": "integer"}, "v": _TEXT, "n": _INTEGER, "at": {"type": ["string", "null"], "format": "date-time"}
-    }  # fmt: skip
+        "id": {"type": "integer"},
+        "v": _TEXT,
+        "n": _INTEGER,
+        "at": {"type": ["string", "null"], "format": "date-time"},
+    }
     run = loading.run(
         [
             loading.schema("t", prop, "id"),
@@ -97,9 +100,12 @@ def test_fail_stops_before_anything_of_the_batch_is_written(loading: Loading) ->
     for bad in ({"id": 15, "v": 13}, {"id": 15, "v": "x"}):
         loading.execute("DELETE FROM t")
         messages = [
-            loading.schema("t", prop, "id"), *good, loading.state(1),
-            *loading.records("t", {"id": 14}, bad, {"id": 16}), loading.state(2),
-        ]  # fmt: skip
+            loading.schema("t", prop, "id"),
+            *good,
+            loading.state(1),
+            *loading.records("t", {"id": 14}, bad, {"id": 16}),
+            loading.state(2),
+        ]
         run = loading.run(messages, on_bad_row="fail", batch_size_rows=10)
         assert run.returncode == 1
         assert [row[0] for row in loading.table("t")] == list(range(10))
@@ -154,14 +160,21 @@ def test_a_replayed_keyless_row_is_written_once(loading: Loading) -> None:
 def test_records_that_are_no_proper_json_are_set_aside_as_they_came(loading: Loading) -> None:
     head, tail = b'{"type": "RECORD", "stream": "t", "record": ', b"}"
     odd = [
-        b'{"id": 2, "v": "\\ud800"}', b'{"id": 3, "n": NaN}', b'{"id": 4, "n": -Infinity}', b'{"id": 5, "o": {"k": [NaN]}}',
+        b'{"id": 2, "v": "\\ud800"}',
+        b'{"id": 3, "n": NaN}',
+        b'{"id": 4, "n": -Infinity}',
+        b'{"id": 5, "o": {"k": [NaN]}}',
         b'{"id": 6, "v": "\xff"}',
-    ]  # fmt: skip
+    ]
     prop = {"id": {"type": "integer"}, "v": _TEXT, "n": {"type": ["number", "null"]}, "o": {"type": ["object", "null"]}}
     loading.load(
-        [loading.schema("t", prop, "id"), *loading.records("t", {"id": 1}), *(head + record + tail for record in odd),
-         *loading.records("t", {"id": 9})]
-    )  # fmt: skip
+        [
+            loading.schema("t", prop, "id"),
+            *loading.records("t", {"id": 1}),
+            *(head + record + tail for record in odd),
+            *loading.records("t", {"id": 9}),
+        ]
+    )
     assert [row[0] for row in loading.table("t")] == [1, 9]
     reasons = [reason for (reason,) in loading.rows("SELECT reason FROM _quarantine ORDER BY id")]
     assert reasons == [

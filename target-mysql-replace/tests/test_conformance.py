@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tests.conftest import Loading
     from tests.servers import Server
@@ -30,9 +30,37 @@ _DEEP: dict[str, Any] = {
 STORED: dict[str, tuple[Any, list[Any]]] = {
     "text": (
         _TEXT,
-        ["", " ", "a ", "'", '"', "\\", "\\N", "\\0", "NULL", "null", "%s", "%", "`", "a\tb\nc\rd", "\x00", "\x01\x1a\x7f",
-         "\x1b", "\x1bN", "\x1e", "\x1f", "\x1e\x1f\x1b", "emoji 😀👨‍👩‍👧‍👦", "中文，全角", "ß ſ İ ı", "\u2028\ufeff", "\u0300", "x" * 100_000,
-         "汉" * 30_000, None],
+        [
+            "",
+            " ",
+            "a ",
+            "'",
+            '"',
+            "\\",
+            "\\N",
+            "\\0",
+            "NULL",
+            "null",
+            "%s",
+            "%",
+            "`",
+            "a\tb\nc\rd",
+            "\x00",
+            "\x01\x1a\x7f",
+            "\x1b",
+            "\x1bN",
+            "\x1e",
+            "\x1f",
+            "\x1e\x1f\x1b",
+            "emoji 😀👨‍👩‍👧‍👦",
+            "中文，全角",
+            "ß ſ İ ı",
+            "\u2028\ufeff",
+            "\u0300",
+            "x" * 100_000,
+            "汉" * 30_000,
+            None,
+        ],
     ),
     "short_text": ({"type": ["string", "null"], "maxLength": 4}, ["", "abcd", "汉字汉字", "😀😀😀😀", None]),
     "integer": (_INTEGER, [0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), None]),
@@ -40,32 +68,66 @@ STORED: dict[str, tuple[Any, list[Any]]] = {
     "huge_integer": ({"type": "integer", "maximum": 10**40}, [-(10**40), 10**40 - 1]),
     "number": (
         _NUMBER,
-        [0, Decimal("0.0"), Decimal("-0.01"), Decimal("19.95"), 5, Decimal("1234567890123456.78"),
-         Decimal("99999999999999999999999999999.999999999"), Decimal("1E+5"), Decimal("1.5e-7"), Decimal("0.000000001"), None],
+        [
+            0,
+            Decimal("0.0"),
+            Decimal("-0.01"),
+            Decimal("19.95"),
+            5,
+            Decimal("1234567890123456.78"),
+            Decimal("99999999999999999999999999999.999999999"),
+            Decimal("1E+5"),
+            Decimal("1.5e-7"),
+            Decimal("0.000000001"),
+            None,
+        ],
     ),
     "number_grown": (_NUMBER, [Decimal("0.30000000000000004"), Decimal("1e-20"), 10**34, Decimal("-1.10")]),
     "cents": ({"type": "number", "multipleOf": 0.01}, [Decimal("0.01"), Decimal("19.9"), -3]),
     "integer_grown": (_INTEGER, [1, 2**63, -(2**70)]),
-    "decimal_text": ({"type": ["string", "null"], "format": "singer.decimal"}, ["1.005", "-12345678901234567890.5", None]),
+    "decimal_text": (
+        {"type": ["string", "null"], "format": "singer.decimal"},
+        ["1.005", "-12345678901234567890.5", None],
+    ),
     "boolean": ({"type": ["boolean", "null"]}, [True, False, None]),
     "stamp": (
         _STAMP,
-        ["2026-01-02T03:04:05+08:00", "2026-01-02T03:04:05.123456+08:00", "2026-01-02T03:04:05Z", "1999-12-31T16:00:00.000001Z",
-         "2026-07-01T12:00:00-07:00", "2026-01-02 03:04:05", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z",
-         "2038-01-19T03:14:08Z", "9999-12-31T23:59:59.999999+08:00", "2024-02-29T23:59:59+00:00", None],
+        [
+            "2026-01-02T03:04:05+08:00",
+            "2026-01-02T03:04:05.123456+08:00",
+            "2026-01-02T03:04:05Z",
+            "1999-12-31T16:00:00.000001Z",
+            "2026-07-01T12:00:00-07:00",
+            "2026-01-02 03:04:05",
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2038-01-19T03:14:08Z",
+            "9999-12-31T23:59:59.999999+08:00",
+            "2024-02-29T23:59:59+00:00",
+            None,
+        ],
     ),
-    "date": ({"type": ["string", "null"], "format": "date"}, ["2026-01-02", "0001-01-01", "9999-12-31", "2024-02-29", None]),
+    "date": (
+        {"type": ["string", "null"], "format": "date"},
+        ["2026-01-02", "0001-01-01", "9999-12-31", "2024-02-29", None],
+    ),
     "time": ({"type": ["string", "null"], "format": "time"}, ["00:00:00", "23:59:59.999999", "12:30:00", None]),
     "object": ({"type": ["object", "null"]}, [{}, _DEEP, {"k": "\x00\x1f😀'\"\\"}, {"x": "y" * 70_000}, None]),
-    "array": ({"type": ["array", "null"], "items": {"type": "object"}}, [[], [{}], [{"id": 1, "price": Decimal("19.90")}], None]),
+    "array": (
+        {"type": ["array", "null"], "items": {"type": "object"}},
+        [[], [{}], [{"id": 1, "price": Decimal("19.90")}], None],
+    ),
     "numbers": ({"type": "array", "items": {"type": "number"}}, [[1, Decimal("2.5"), -3], [Decimal("0.1")]]),
     "anything": ({}, [{"a": 1}, [1, 2], "text", 5, True]),
     "text_or_number": ({"type": ["string", "number", "null"]}, ["a", "1", None]),
-    "any_of": ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}, ["2026-01-02T03:04:05Z", None]),
+    "any_of": (
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        ["2026-01-02T03:04:05Z", None],
+    ),
     "one_of": ({"oneOf": [{"type": "integer"}, {"type": "null"}]}, [7, None]),
     "referenced": ({"$ref": "#/definitions/money"}, [Decimal("1.25")]),
     "chosen": ({"enum": ["red", "blue", None]}, ["red", None]),
-}  # fmt: skip
+}
 
 REFUSED: dict[str, tuple[Any, list[Any]]] = {
     "short_text": ({"type": "string", "maxLength": 4}, ["abcde", "😀😀😀😀😀"]),
@@ -74,8 +136,18 @@ REFUSED: dict[str, tuple[Any, list[Any]]] = {
     "huge_number": (_NUMBER, [Decimal("1e308"), Decimal("1e-40"), 10**66]),
     "stamp": (
         _STAMP,
-        ["yesterday", "", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2016-12-31T23:59:60Z", "9999-12-31T23:00:00Z",
-         "10000-01-01T00:00:00Z", "2026-01-01T00:00:00.1234567Z", "0000-01-01T00:00:00+08:00", "2026-13-01T00:00:00+08:00"],
+        [
+            "yesterday",
+            "",
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2016-12-31T23:59:60Z",
+            "9999-12-31T23:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "2026-01-01T00:00:00.1234567Z",
+            "0000-01-01T00:00:00+08:00",
+            "2026-13-01T00:00:00+08:00",
+        ],
     ),
     "date": ({"type": "string", "format": "date"}, ["2026-02-30", "2026-01-01T00:00:01+08:00", "x"]),
     "time": ({"type": "string", "format": "time"}, ["24:00:00", "25:00:00", "noon"]),
@@ -84,7 +156,7 @@ REFUSED: dict[str, tuple[Any, list[Any]]] = {
         [[{"id": "x"}], [{}], {"id": 1}, None],
     ),
     "pattern": ({"type": "string", "pattern": "^a"}, ["b"]),
-}  # fmt: skip
+}
 
 _DEFINITIONS = {"definitions": {"money": {"type": "number"}}}
 
@@ -99,9 +171,9 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture
-def anywhere(server: Server, make_loading: Any) -> Iterator[Loading]:
+def anywhere(server: Server, make_loading: Callable[[Server], Loading]) -> Loading:
     """An empty database on each server family."""
-    yield make_loading(server)
+    return make_loading(server)
 
 
 @pytest.mark.parametrize("write_method", ["load_data", "replace", "upsert"])
@@ -143,7 +215,7 @@ def test_keys_are_compared_byte_for_byte(anywhere: Loading, write_method: str) -
 
     anywhere.load(messages, write_method=write_method)
 
-    expected = {key: 2 for key in keys}
+    expected = dict.fromkeys(keys, 2)
     if anywhere.server.flavour == "seekdb":
         # All of its collations pad with spaces: 'a ' cannot be told from 'a', so it is set aside, not mixed up.
         del expected["a "]

@@ -63,19 +63,31 @@ def test_a_column_grows_when_a_value_needs_it_and_keeps_everything_else(loading:
         "INSERT INTO t (id, n) VALUES (9, 60000)",
     )
     prop = {
-        "id": {"type": "integer"}, "name": {"type": "string"}, "price": _NUMBER, "at": _STAMP, "day": _STAMP, "n": _INTEGER,
-        "f": _NUMBER, "s": _STAMP,
-    }  # fmt: skip
+        "id": {"type": "integer"},
+        "name": {"type": "string"},
+        "price": _NUMBER,
+        "at": _STAMP,
+        "day": _STAMP,
+        "n": _INTEGER,
+        "f": _NUMBER,
+        "s": _STAMP,
+    }
     messages = [
         loading.schema("t", prop, "id"),
         *loading.records(
             "t",
             {
-                "id": 2**40, "name": "longer", "price": Decimal("12345.678"), "at": "2026-01-02T03:04:05.123456+08:00",
-                "day": "2026-01-02T03:04:05+08:00", "n": -1, "f": Decimal("1.23456789"), "s": "2040-01-01T00:00:00+08:00",
+                "id": 2**40,
+                "name": "longer",
+                "price": Decimal("12345.678"),
+                "at": "2026-01-02T03:04:05.123456+08:00",
+                "day": "2026-01-02T03:04:05+08:00",
+                "n": -1,
+                "f": Decimal("1.23456789"),
+                "s": "2040-01-01T00:00:00+08:00",
             },
         ),
-    ]  # fmt: skip
+    ]
 
     loading.load(messages)
 
@@ -83,11 +95,21 @@ def test_a_column_grows_when_a_value_needs_it_and_keeps_everything_else(loading:
     loading.execute("DELETE FROM t WHERE id = 9 AND n = 60000 AND name = 'i''s'")
     assert loading.differences(messages) == []
     assert loading.columns("t") == {
-        "id": "bigint(20)", "name": "varchar(6)", "price": "decimal(8,3)", "at": "datetime(6)", "day": "datetime(6)",
-        "n": "mediumint(9)", "f": "double", "s": "datetime",
-    }  # fmt: skip
-    comments = dict(loading.rows("SELECT column_name, column_comment FROM information_schema.columns"
-                                 " WHERE table_schema = DATABASE() AND table_name = 't'"))  # fmt: skip
+        "id": "bigint(20)",
+        "name": "varchar(6)",
+        "price": "decimal(8,3)",
+        "at": "datetime(6)",
+        "day": "datetime(6)",
+        "n": "mediumint(9)",
+        "f": "double",
+        "s": "datetime",
+    }
+    comments = dict(
+        loading.rows(
+            "SELECT column_name, column_comment FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = 't'"
+        )
+    )
     assert (comments["id"], comments["name"]) == ("编号", "名称")
     assert loading.rows("SHOW COLUMNS FROM t LIKE 'name'")[0][2:5] == ("NO", "", "i's")
 
@@ -124,14 +146,22 @@ def test_freeze_never_alters_and_reports_unknown_columns_once(
 
 
 def test_a_schema_that_asks_for_more_widens_at_once(loading: Loading) -> None:
-    first = {"id": {"type": "integer"}, "name": {"type": "string", "maxLength": 10}, "n": _INTEGER, "day": {"type": "string", "format": "date"}}  # fmt: skip
+    first = {
+        "id": {"type": "integer"},
+        "name": {"type": "string", "maxLength": 10},
+        "n": _INTEGER,
+        "day": {"type": "string", "format": "date"},
+    }
     second = {"id": {"type": "integer"}, "name": {"type": "string", "maxLength": 100}, "n": _NUMBER, "day": _STAMP}
     third = {**second, "n": _TEXT}
     loading.load([loading.schema("t", first, "id"), *loading.records("t", {"id": 1, "name": "a", "n": 7})])
     loading.load([loading.schema("t", second, "id")])
     assert loading.columns("t") == {
-        "id": "bigint(20)", "name": "varchar(100)", "n": "decimal(38,9)", "day": "datetime(6)"
-    }  # fmt: skip
+        "id": "bigint(20)",
+        "name": "varchar(100)",
+        "n": "decimal(38,9)",
+        "day": "datetime(6)",
+    }
     loading.load([loading.schema("t", third, "id"), *loading.records("t", {"id": 2, "n": "seven"})])
     assert loading.rows("SELECT n FROM t ORDER BY id") == [("7.000000000",), ("seven",)]
     loading.load([loading.schema("t", first, "id"), *loading.records("t", {"id": 3, "n": 8})])
@@ -166,11 +196,16 @@ def test_new_columns_are_added_with_their_comments_also_between_records(loading:
     assert [row[0] for row in loading.table("单据")] == ["a", "b", "c"]
     rows = loading.rows("SELECT 金额, `select` FROM 单据 WHERE 编号 = 'b'")
     assert rows == [(Decimal("1.5"), "x")]
-    comments = dict(loading.rows("SELECT column_name, column_comment FROM information_schema.columns"
-                                 " WHERE table_schema = DATABASE() AND table_name = '单据'"))  # fmt: skip
+    comments = dict(
+        loading.rows(
+            "SELECT column_name, column_comment FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = '单据'"
+        )
+    )
     assert comments == {"编号": "单据编号", "金额": '退款金额（元）; it\'s \\ "元"', "select": ""}
-    assert loading.rows("SELECT table_comment FROM information_schema.tables WHERE table_schema = DATABASE()"
-                        " AND table_name = '单据'") == [("售后单",)]  # fmt: skip
+    assert loading.rows(
+        "SELECT table_comment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '单据'"
+    ) == [("售后单",)]
 
 
 def test_schema_changes_in_mid_stream_never_reorder_rows(loading: Loading) -> None:
@@ -209,9 +244,29 @@ def test_a_unique_key_beside_an_own_number_will_do(loading: Loading) -> None:
 
 def test_hostile_names_arrive_unchanged_or_told_apart(loading: Loading) -> None:
     names = [
-        "select", "中文 列", "back`tick", "quo'te", 'dou"ble', "per%cent", "per%scent", "semi;colon", "-- comment", "a.b", "tab\there",
-        "S1", "s1", "x" * 64, "y" * 70, "y" * 71, "emoji 😀", "emoji 👍", "trailing ", "{brace}", "back\\slash", "new\nline",
-    ]  # fmt: skip
+        "select",
+        "中文 列",
+        "back`tick",
+        "quo'te",
+        'dou"ble',
+        "per%cent",
+        "per%scent",
+        "semi;colon",
+        "-- comment",
+        "a.b",
+        "tab\there",
+        "S1",
+        "s1",
+        "x" * 64,
+        "y" * 70,
+        "y" * 71,
+        "emoji 😀",
+        "emoji 👍",
+        "trailing ",
+        "{brace}",
+        "back\\slash",
+        "new\nline",
+    ]
     record = {"id": 1, **{name: f"value of {name}" for name in names}}
     stream = "per%cent `stream` 中文-a.b/c"
 

@@ -92,10 +92,13 @@ def test_what_was_left_by_a_run_that_broke_off_is_pruned_by_the_next(loading: Lo
 
 def test_rows_of_another_ticket_and_newer_rows_stay(loading: Loading) -> None:
     loading.load(
-        [*_schemas(loading), *loading.records("items", *_items(1, 5, 2), *_items(2, 1, 2)),
-         *loading.records("tickets", _ticket(1, 4))],
+        [
+            *_schemas(loading),
+            *loading.records("items", *_items(1, 5, 2), *_items(2, 1, 2)),
+            *loading.records("tickets", _ticket(1, 4)),
+        ],
         prune=PRUNE,
-    )  # fmt: skip
+    )
     assert _left(loading) == [(1, 0), (1, 1), (2, 0), (2, 1)]
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.runners import TargetTestRunner
-
 from target_mysql_replace.target import TargetMySQLReplace
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Ways to write a batch. All take the same texts and leave the same rows.
 
-Adding one means a class with the two methods of :class:`Writer`, a name in :data:`WRITERS`, and a column in the conformance
-table of the tests.
+Adding one means a class with the two methods of :class:`Writer`, a name in :data:`WRITERS`, and a column in the
+conformance table of the tests.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _FIELD, _LINE, _ESCAPE = "\x1f", "\x1e", "\x1b"
 
 
 class LoadData:
-    """``REPLACE`` keeps the statement strict: without it LOCAL implies IGNORE and the server changes what does not fit."""
+    """``REPLACE`` keeps the statement strict: without it LOCAL implies IGNORE, and what does not fit is changed."""
 
     method = "load_data"
 
