@@ -165,7 +165,7 @@ def configuration(sandbox: DingTalkSandbox, **overrides: Any) -> Row:
         "api_url": sandbox.origin,
         "start_date": "2026-08-01",
         "max_requests_per_second": 2000,
-        "page_size": 10,
+        "page_size": 5,
         "processes": [
             {
                 "process_code": sandbox.expense,
@@ -181,7 +181,7 @@ def configuration(sandbox: DingTalkSandbox, **overrides: Any) -> Row:
 @pytest.fixture(scope="module")
 def shared_sandbox() -> Iterator[DingTalkSandbox]:
     """One stand-in for the tests of a module; `office` sets it back for each."""
-    with DingTalkSandbox(approvals=26, days=30, still_open=3, now="2026-09-30 12:00:00") as sandbox:
+    with DingTalkSandbox(approvals=16, days=30, still_open=2, now="2026-09-30 12:00:00") as sandbox:
         sandbox.set_clock("2026-09-30 12:00:00", frozen=True)
         yield sandbox
 

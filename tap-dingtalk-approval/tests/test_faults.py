@@ -247,7 +247,7 @@ def test_told_to_stop_it_finishes_its_line_writes_the_state_and_ends_well(
     line = [sys.executable, "-m", "tap_dingtalk_approval", "--config", str(config)]
     with (tmp_path / "out").open("w") as out, (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(line, stdout=out, stderr=log)
-        while office.calls < 20 and process.poll() is None:
+        while office.calls < 50 and process.poll() is None:
             time.sleep(0.1)
         process.terminate()
         assert process.wait(timeout=60) == 0
