@@ -32,7 +32,7 @@ BEIJING = timezone(timedelta(hours=8))
 DATABASE = "erp_demo"
 TARGET = "TARGET_MYSQL_REPLACE_"
 TICKETS = 2000
-APPROVALS = 300
+APPROVALS = 150
 HISTORY_DAYS = 30
 PIPELINES = (("tap-kuaimai", "target-mysql-replace"), ("tap-dingtalk-approval", "target-mysql-replace"))
 STAND_IN_SECONDS = 30
