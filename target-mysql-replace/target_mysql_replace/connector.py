@@ -34,7 +34,7 @@ class MySQLConnector(SQLConnector):
         if config.get("sqlalchemy_url"):
             try:
                 url = sa.make_url(config["sqlalchemy_url"])
-            except sa.exc.ArgumentError:
+            except (sa.exc.ArgumentError, ValueError):
                 raise OperatorError(
                     "sqlalchemy_url is not a URL. Write it as mysql+pymysql://user:password@host:3306/database."
                 ) from None

@@ -20,7 +20,7 @@ def secrets_of(config: Mapping[str, Any]) -> set[str]:
         found.add(str(url))
         try:
             password = sa.make_url(str(url)).password
-        except sa.exc.ArgumentError:
+        except (sa.exc.ArgumentError, ValueError):
             password = None
         if password:
             found.add(str(password))

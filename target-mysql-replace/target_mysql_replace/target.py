@@ -297,6 +297,16 @@ class TargetMySQLReplace(SQLTarget):
         return command
 
     @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the settings; a file that cannot be read is one line and exit code 1."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            # What stands in the file is not repeated: it has a password in it.
+            cls.logger.critical("The file given with --config cannot be read: %s.", type(error).__name__)
+            sys.exit(1)
+
+    @classmethod
     def invoke(  # type: ignore[override] # one more option than the SDK's
         cls,
         *,

@@ -35,8 +35,8 @@ def _range(sql_type: object) -> tuple[int, int]:
 )
 def test_an_integer_column_holds_the_old_range_and_the_new_values(
     kind: type,
-    unsigned: bool,
-    numbers: list[int],  # noqa: FBT001 drawn by position
+    unsigned: bool,  # noqa: FBT001 drawn by position
+    numbers: list[int],
 ) -> None:
     old = kind(unsigned=unsigned)
     low, high = _range(old)
