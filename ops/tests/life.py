@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from meltano_ops import export, rounds, store
 from meltano_ops.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from meltano_ops.rounds import Round
@@ -59,9 +60,11 @@ class Life:
             history.execute(RUNS)
         self.facts = store.connect(self.settings.database, self.settings.timezone)
 
-    def history(self) -> sqlite3.Connection:
-        """Open Meltano's system database."""
-        return sqlite3.connect(self.root / ".meltano" / "meltano.db")
+    @contextmanager
+    def history(self) -> Iterator[sqlite3.Connection]:
+        """Open Meltano's system database for one transaction."""
+        with closing(sqlite3.connect(self.root / ".meltano" / "meltano.db")) as connection, connection:
+            yield connection
 
     def start(self, at: datetime, pipeline: str = PIPELINE, run_id: str | None = None) -> str:
         """Begin a run; it is RUNNING with a heartbeat of that moment."""

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ class Project:
         path = self.root / ".meltano" / "meltano.db"
         if not path.exists():
             return []
-        with sqlite3.connect(path, timeout=30) as history:
+        with closing(sqlite3.connect(path, timeout=30)) as history:
             try:
                 return [row[0] for row in history.execute("SELECT job_name FROM runs WHERE state = 'RUNNING'")]
             except sqlite3.OperationalError:
@@ -107,7 +108,7 @@ class Project:
 
     def state(self) -> list[tuple[str, ...]]:
         """Return the main pipeline's bookmark."""
-        with sqlite3.connect(self.root / ".meltano" / "meltano.db") as history:
+        with closing(sqlite3.connect(self.root / ".meltano" / "meltano.db")) as history:
             return history.execute("SELECT * FROM state WHERE state_id = ?", (PIPELINE,)).fetchall()
 
     def left(self) -> list[str]:
