@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from dataclasses import replace
@@ -39,7 +40,7 @@ _LONGEST_PAUSE = 600.0
 _MESSAGE_LENGTH = 200
 
 # Amounts must not become binary fractions, and ids above 2^53 must stay whole.
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_strictly = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Incomplete(Exception):  # noqa: N818 -- raised by callers of this module about an answer, not an error of its own
@@ -220,6 +221,37 @@ class Client:
             counter.exit()
 
 
+def _decode(content: bytes) -> object:
+    """Read JSON, also such as strict readers refuse.
+
+    A text that was cut in the middle of an emoji leaves half of a surrogate pair behind, and one such remark would make
+    its whole window unreadable: the half becomes U+FFFD. Raw control characters and a byte order mark are passed over.
+
+    Raises:
+        ValueError: it is no JSON, or only a part of it.
+    """
+    try:
+        return _decode_strictly(content)
+    except msgspec.DecodeError:
+        text = content.decode("utf-8-sig")
+    answer = json.loads(text, parse_float=Decimal, parse_constant=_refuse, strict=False)
+    return _mended(answer)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(element) for element in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(element) for name, element in value.items()}
+    return value
+
+
 def _judge(response: requests.Response) -> Answer:
     """The answer that a response carries.
 
@@ -229,7 +261,7 @@ def _judge(response: requests.Response) -> Answer:
     pause = _pause_asked_for(response)
     try:
         answer = _decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # msgspec's and json's errors are ValueErrors.
         answer = None
     told = _error_code(answer) if isinstance(answer, dict) else None
     met = code_of_status(response.status_code)

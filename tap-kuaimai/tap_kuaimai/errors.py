@@ -128,6 +128,9 @@ RULES: Mapping[str, Rule] = {
     "bad_state": Rule(
         Action.STOP, Topic.DATA, "Mend it with `meltano state set`, or begin anew with `meltano state clear`."
     ),
+    "bad_key": Rule(
+        Action.STOP, Topic.DATA, "Give that property another type with custom_streams, and read into a new table."
+    ),
     "unproved": Rule(
         Action.STOP, Topic.DATA, "The bookmark stays where it is; run again later, or with a smaller window_minutes."
     ),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from tap_kuaimai import metrics
 from tap_kuaimai.client import Incomplete
 from tap_kuaimai.errors import KuaimaiError, StoppedError, rule_of
-from tap_kuaimai.values import format_datetime, platform_time, to_integer
+from tap_kuaimai.values import format_datetime, parse_datetime, platform_time, to_datetime, to_integer
 from tap_kuaimai.windows import Window, split
 
 if TYPE_CHECKING:
@@ -319,7 +319,8 @@ class ListReader:
 
     def _check_list(self, answer: Answer) -> None:
         listed = answer.get(self._api.list_key)
-        if not (listed is None or (isinstance(listed, list) and all(isinstance(row, dict) for row in listed))):
+        # Nothing at all may also come as null, as empty text or as {}.
+        if listed and not (isinstance(listed, list) and all(isinstance(row, dict) for row in listed)):
             raise Incomplete(f"'{self._api.list_key}' is no list of rows")
 
     def _check_total(self, answer: Answer) -> None:
@@ -352,6 +353,8 @@ class ListReader:
 
 def _older(one: object, other: object) -> bool:
     """Whether one replication value is before another; where they cannot be compared, what came last is newer."""
-    if isinstance(one, int) and isinstance(other, int):
-        return one < other
-    return isinstance(one, str) and isinstance(other, str) and len(one) == len(other) and one < other
+    try:
+        before, after = to_datetime(one), to_datetime(other)
+    except (ValueError, ArithmeticError):
+        return False
+    return bool(before and after and parse_datetime(before) < parse_datetime(after))

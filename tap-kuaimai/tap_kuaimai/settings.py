@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -114,6 +115,22 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
 ).to_dict()
 """JSON Schema of the settings."""
+
+
+def with_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose numbers are numbers.
+
+    From the environment they come as text, and the SDK turns that into whole numbers only.
+
+    Args:
+        config: the settings; text that is no number is left to the check of types.
+    """
+    found = dict(config)
+    for name, schema in SETTINGS["properties"].items():
+        if "number" in schema["type"] and isinstance(found.get(name), str):
+            with suppress(ValueError):
+                found[name] = float(found[name])
+    return found
 
 
 def mistakes(config: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from tap_kuaimai.schema import ROW_NUMBER, child_keys, child_schema, row_schema,
 from tap_kuaimai.values import (
     BEIJING,
     RowConverter,
+    UnfitKeyError,
     by_content,
     format_datetime,
     objects,
@@ -85,17 +86,24 @@ class KuaimaiStream(Stream):
         """End of the last proved window, None before the first.
 
         Raises:
-            KuaimaiError: the state holds something that is not a date.
+            KuaimaiError: the state holds something that is not a date, or one in the future.
         """
         value = self.tap_state.get("bookmarks", {}).get(self.name, {}).get("replication_key_value")
         if value is None:
             return None
         try:
-            return parse_datetime(str(value))
+            moment = parse_datetime(str(value))
         except ValueError:
             raise KuaimaiError(
                 "bad_state", f"The bookmark '{value}' of {self.name} is not a date", rule_of("bad_state")
             ) from None
+        if moment > datetime.now(BEIJING) + _DAY:  # A day, for a machine whose clock went wrong.
+            raise KuaimaiError(
+                "bad_state",
+                f"The bookmark '{value}' of {self.name} lies in the future: what changes until then would be missed",
+                rule_of("bad_state"),
+            )
+        return moment
 
     @bookmark.setter
     def bookmark(self, moment: datetime) -> None:
@@ -117,6 +125,8 @@ class KuaimaiStream(Stream):
             yield from self.rows()
         except KuaimaiError as error:
             self._tap.report_failure(self, error)
+        except UnfitKeyError as error:
+            self._tap.report_failure(self, KuaimaiError("bad_key", f"Not read: {error}", rule_of("bad_key")))
         finally:
             self._tap.client.finish_counting(self.name)
 
@@ -212,22 +222,24 @@ class ListStream(KuaimaiStream):
         return cut(start, end, timedelta(minutes=config["window_minutes"]))
 
     def _starting_point(self) -> datetime | None:
-        """The bookmark that counts: the parent's own, or the earliest of its children where these are read alone."""
-        children = [child for child in self.children if child.selected]
+        """The bookmark that counts: the earliest of all that is selected.
+
+        A child may be behind its parent, if it was not selected for a while. One that was never read follows the parent.
+        """
+        children = {child: child.bookmark for child in self.children if child.selected}
+        known = [bookmark for bookmark in children.values() if bookmark]
         if not self.selected:
-            bookmarks = [child.bookmark for child in children]
-            known = [bookmark for bookmark in bookmarks if bookmark]
-            return min(known) if known and len(known) == len(bookmarks) else None
+            return min(known) if known and len(known) == len(children) else None
         own = self.bookmark
-        for child in children:
-            if own and child.bookmark is None:
+        for child, bookmark in children.items():
+            if own and bookmark is None:
                 self.logger.warning(
                     "%s has not been read before; it has nothing older than %s. For that, read it once with "
                     "a state of its own.",
                     child.name,
                     format_datetime(own),
                 )
-        return own
+        return min(own, *known) if own and known else own
 
     def _advance(self, streams: list[KuaimaiStream], end: datetime) -> None:
         for stream in streams:
@@ -348,8 +360,10 @@ class ChildWriter:
         elements = objects(parent.get(self._stream.array))
         if not elements:
             return
-        if not (self._keys and all(element.get(key) for element in elements for key in self._keys)):
+        keys = [tuple(element.get(key) for key in self._keys) for element in elements]
+        if not (self._keys and all(map(all, keys)) and len(set(map(str, keys))) == len(keys)):
             elements = by_content(elements)
+        taken = set()
         of_parent = self._convert_parent(parent)
         shared = {column: of_parent[field] for column, field in self._parent_columns.items()}
         for number, element in enumerate(elements, 1):
@@ -359,6 +373,11 @@ class ChildWriter:
             for key, is_integer in self._keys.items():
                 if row.get(key) is None:  # Below zero, where the platform has no ids.
                     row[key] = -number if is_integer else str(-number)
+            identity = tuple(row[key] for key in self._keys)
+            if self._keys and identity in taken:  # The same id twice in one array: rows must not replace each other.
+                key, is_integer = next(reversed(self._keys.items()))
+                row[key] = -number if is_integer else str(-number)
+            taken.add(identity)
             self._stream.write(row)
             self._counter.increment()
 

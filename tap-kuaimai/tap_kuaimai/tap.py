@@ -24,7 +24,7 @@ from tap_kuaimai.limiter import Limiter
 from tap_kuaimai.reader import ListReader
 from tap_kuaimai.redact import redact
 from tap_kuaimai.schema import DeclarationError, declarations
-from tap_kuaimai.settings import SECRETS, SETTINGS, mistakes
+from tap_kuaimai.settings import SECRETS, SETTINGS, mistakes, with_numbers
 from tap_kuaimai.streams import ForEachStream, KuaimaiStream, ListStream, TotalsStream
 from tap_kuaimai.values import parse_datetime
 
@@ -93,11 +93,27 @@ class TapKuaimai(Tap):
     # Settings and streams
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self._config = with_numbers(self._config)
         errors = super()._validate_config(raise_errors=False) or mistakes(self.config)
         errors = [redact(error, self._secrets()) for error in errors]
         if errors and raise_errors:
             raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
         return errors
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the state of earlier runs. A bookmark that is null counts as none.
+
+        Args:
+            state: what a run has written, or a person has set.
+
+        Raises:
+            ConfigValidationError: it has another form.
+        """
+        bookmarks = state.get("bookmarks") or {}
+        if not isinstance(bookmarks, dict) or any(one and not isinstance(one, dict) for one in bookmarks.values()):
+            error = 'state: must look like {"bookmarks": {"<stream>": {"replication_key_value": "<date>"}}}'
+            raise ConfigValidationError("Bad state", errors=[error], schema={})
+        super().load_state({**state, "bookmarks": {name: one for name, one in bookmarks.items() if one}})
 
     def _secrets(self) -> list[object]:
         return [self.config.get(name) for name in SECRETS]
@@ -280,6 +296,8 @@ class TapKuaimai(Tap):
         gc.freeze()
         gc.set_threshold(100_000, 50, 1000)
         with cls._failures_in_one_line():
+            if config and config.parse_env:
+                cls._refuse_unreadable_environment()
             super().invoke(about=about, about_format=about_format, config=config, state=state, catalog=catalog)
 
     @classmethod
@@ -312,6 +330,14 @@ class TapKuaimai(Tap):
             healthy, line = diagnose(tap.client, tap.declarations)
             print(redact(line, tap._secrets()))  # noqa: T201 -- the answer of --test
             ctx.exit(0 if healthy else 1)
+
+    @classmethod
+    def _refuse_unreadable_environment(cls) -> None:
+        try:
+            _ = cls._env_var_config
+        except ValueError as error:
+            errors = [f"the environment variable named last above is not of its setting's type: {error}"]
+            raise ConfigValidationError("Config validation failed", errors=errors, schema={}) from None
 
     @classmethod
     @contextmanager

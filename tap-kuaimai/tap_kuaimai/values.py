@@ -206,6 +206,18 @@ COLUMN_TYPES = frozenset(_CONVERSIONS)
 """The types a property of a declaration can have."""
 
 
+class UnfitKeyError(ValueError):
+    """A row cannot be told from others, because its key does not fit the key's column.
+
+    Attributes:
+        column: the key's column.
+    """
+
+    def __init__(self, column: str) -> None:
+        super().__init__(f"the key '{column}' of a row does not fit its column")
+        self.column = column
+
+
 class RowConverter:
     """Turns a row of the platform into a row of a stream: every column is there, null where the platform has nothing.
 
@@ -243,6 +255,9 @@ class RowConverter:
 
         Returns:
             Column → value. Fields that no column takes, and values that do not fit theirs, are in `_extra`.
+
+        Raises:
+            UnfitKeyError: a key does not fit its column; rows would replace each other.
         """
         row = self._nulls.copy()
         columns = self._columns
@@ -266,6 +281,8 @@ class RowConverter:
             row[EXTRA] = extra
         for key, default in self._key_defaults:
             if row[key] is None:
+                if key in extra:
+                    raise UnfitKeyError(key)
                 row[key] = default
         return row
 

@@ -92,7 +92,7 @@ def test_the_session_is_refreshed_once_a_day_and_the_age_is_remembered(
     sandbox: KuaimaiSandbox, tap: Runner, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    config = {"refresh_session": True, "refresh_token": "sandbox-refresh-token"}
+    config: dict[str, Any] = {"refresh_session": True, "refresh_token": "sandbox-refresh-token"}
 
     first = tap.run("shop_list_query", **config)
     second = tap.run("shop_list_query", state=first.state, **config)
@@ -108,7 +108,7 @@ def test_a_refresh_is_remembered_even_if_the_run_fails_and_a_dead_session_is_nev
     sandbox: KuaimaiSandbox,
     tap: Runner,
 ) -> None:
-    config = {"refresh_session": True, "refresh_token": "sandbox-refresh-token", "max_retries": 0}
+    config: dict[str, Any] = {"refresh_session": True, "refresh_token": "sandbox-refresh-token", "max_retries": 0}
     sandbox.fault("error", code="invalid_session", api="erp.shop.list.query", times=None)
 
     run = tap.run("shop_list_query", "warehouse_list_query", **config)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +80,45 @@ def test_wrong_settings_end_with_status_1_and_no_traceback(sandbox: KuaimaiSandb
 
     assert finished.returncode == 1
     assert "page_size" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert sandbox.requests() == []
+
+
+def in_environment(config: dict[str, Any], **settings: str) -> dict[str, str]:
+    """Settings as environment variables, beside those of this process."""
+    texts = {f"TAP_KUAIMAI_{name.upper()}": str(value) for name, value in (config | settings).items()}
+    return {**os.environ, **texts}
+
+
+def test_settings_from_the_environment_are_read_as_what_they_are(tap: Runner) -> None:
+    """`2.5` requests a second were refused as being text."""
+    environment = in_environment(tap.config(), max_requests_per_second="20.5", request_timeout_seconds="30")
+    command = [sys.executable, "-m", "tap_kuaimai", "--config", "ENV", "--test"]
+
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert finished.stdout.startswith("OK")
+    assert finished.returncode == 0
+
+
+def test_a_setting_of_the_environment_that_cannot_be_read_is_told_in_one_line(tap: Runner) -> None:
+    """`TAP_KUAIMAI_PAGE_SIZE=many` ended in a traceback."""
+    environment = in_environment(tap.config(), page_size="many")
+    command = [sys.executable, "-m", "tap_kuaimai", "--config", "ENV"]
+
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert finished.returncode == 1
+    assert "'many'" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_state_of_another_form_is_told_in_one_line(sandbox: KuaimaiSandbox, tap: Runner, cli: Cli) -> None:
+    """A bookmark that was set as bare text ended in a traceback."""
+    finished = cli.run(tap.config(), state={"bookmarks": {TICKETS: "2026-03-02"}})
+
+    assert finished.returncode == 1
+    assert "state: must look like" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert sandbox.requests() == []
 

@@ -10,8 +10,6 @@ from tap_kuaimai.schema import declarations
 from tap_kuaimai.tap import TapKuaimai
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.conftest import Runner
     from tests.sandbox.client import KuaimaiSandbox
 
@@ -277,3 +275,38 @@ def test_every_property_of_the_shipped_streams_has_a_chinese_description(tap: Ru
     for stream in catalog["streams"]:
         for name, column in stream["schema"]["properties"].items():
             assert re.search(r"[\u4e00-\u9fff]", column.get("description", "")), f"{stream['tap_stream_id']}.{name}"
+
+
+def test_a_child_that_fell_behind_its_parent_is_read_from_its_own_bookmark(
+    sandbox: KuaimaiSandbox, tap: Runner
+) -> None:
+    """Deselected for two days and then selected again, it jumped to its parent's bookmark and lacked the two days."""
+    state = bookmark(TICKETS, "2026-03-10T06:00:00+08:00")
+    state["bookmarks"] |= bookmark(ITEMS, "2026-03-08T06:00:00+08:00")["bookmarks"]
+
+    run = tap.run(TICKETS, ITEMS, state=state)
+
+    assert windows(sandbox) == [("2026-03-08 05:50:00", NOW)]
+    assert run.bookmark(TICKETS) == run.bookmark(ITEMS) == "2026-03-10T12:00:00+08:00"
+
+
+def test_a_bookmark_in_the_future_fails_the_stream(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+    """A mistyped year read nothing, called it a success, and would have skipped everything until then."""
+    state = bookmark(TICKETS, "2126-03-10T06:00:00+08:00")
+
+    run = tap.run(TICKETS, state=state)
+
+    assert run.failed
+    assert run.state in ({}, state)
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize("bookmarks", [None, {}, {TICKETS: None}, {TICKETS: {}}, {"open_token_refresh": None}])
+def test_a_state_without_a_bookmark_starts_at_start_date(
+    sandbox: KuaimaiSandbox, tap: Runner, bookmarks: object
+) -> None:
+    """A null in the state ended the run with a traceback."""
+    run = tap.run(TICKETS, state={"bookmarks": bookmarks})
+
+    assert windows(sandbox) == [("2026-03-01 00:00:00", NOW)]
+    assert run.bookmark(TICKETS) == "2026-03-10T12:00:00+08:00"
