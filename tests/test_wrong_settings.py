@@ -55,7 +55,7 @@ def refused_date(project: Project, _: KuaimaiSandbox) -> None:
         pytest.param(expired_session, "session", id="expired session"),
         pytest.param(wrong_host, "api_url", id="wrong host"),
         pytest.param(wrong_password, "password", id="wrong database password"),
-        pytest.param(table_not_writable, "GRANT", id="table not writable"),
+        pytest.param(table_not_writable, "Grant it", id="table not writable"),
         pytest.param(refused_date, "start_date", id="bad date"),
     ],
 )

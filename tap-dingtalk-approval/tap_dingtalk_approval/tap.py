@@ -14,6 +14,7 @@ import click
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
 
 from tap_dingtalk_approval import metrics
 from tap_dingtalk_approval.budget import CallBudget
@@ -87,6 +88,12 @@ class TapDingTalkApproval(Tap):
             errors = [redact(error, secrets) for error in errors]
             raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
         return errors
+
+    def setup_mapper(self) -> None:
+        """Map the selected streams only: the SDK would refuse a map of a stream whose key is not selected."""
+        super(Tap, self).setup_mapper()
+        selected = {name: entry for name, entry in self.catalog.items() if entry.metadata.resolve_selection()[()]}
+        self.mapper.register_raw_streams_from_catalog(Catalog(selected))
 
     @cached_property
     def settings(self) -> Settings:
