@@ -124,10 +124,15 @@ def env_example(plugins: dict[str, list[Setting]]) -> str:
         "# --- the mapping `privacy` ---",
         "# A long random text, kept for good: it turns nicknames into hashes that nobody can compute who lacks it",
         "# MAPPING_SALT=",
+        "",
+        "# --- meltano-ops (page, checks, alerts, scheduler) ---",
     ]
+    for name, default, meaning in _OPS_SETTING.findall((ROOT / "ops" / "README.md").read_text()):
+        lines += [f"# {meaning}", f"# {name}={default.strip(' `')}"]
     return "\n".join(lines) + "\n"
 
 
+_OPS_SETTING = re.compile(r"^\| `(MELTANO_OPS_\w+)` \|([^|]*)\| (.*) \|$", re.MULTILINE)
 _CONNECTION = ("host", "user", "password", "database")
 
 
