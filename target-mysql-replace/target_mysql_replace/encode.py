@@ -221,16 +221,18 @@ class RecordEncoder:
     def _examine_value(self, column: Column, value: Any, check: Callable[[str], None] | None) -> str:  # noqa: ANN401 any JSON value
         if value is None and column.key:
             raise BadRecord(f"the key property '{column.source}' is null")
+        if value is None:
+            return NULL
         try:
             text = to_text(value, column.family, self._zone)
-            text.encode("utf-8") if text != NULL else None
+            text.encode()
         except UnicodeEncodeError:
             raise BadRecord(
                 f"'{column.source}' has something that is no character (a lone surrogate, or bytes that are no UTF-8)"
             ) from None
         except (Unstorable, msgspec.MsgspecError) as error:
             raise Misfit(f"'{column.source}' {error}") from None
-        if check is not None and text != NULL:
+        if check is not None:
             try:
                 check(text)
             except Unstorable as error:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
-import os
 import sys
 import time
 import traceback
@@ -81,7 +80,7 @@ class TargetMySQLReplace(SQLTarget):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 the SDK's options
         super().__init__(**options)
-        self.run_id = os.environ.get("MELTANO_RUN_ID") or uuid.uuid4().hex
+        self.run_id = uuid.uuid4().hex
         self.prune_rules = read_rules(self.config.get("prune"))
         self.loader = Loader(cast("MySQLConnector", self.target_connector), self.message_reader.wake)
         self.store = BatchStore(
