@@ -11,14 +11,11 @@ from singer_sdk.singerlib.messages import RecordMessage
 
 from tap_kuaimai.errors import KuaimaiError, rule_of
 from tap_kuaimai.reader import Reading
+from tap_kuaimai.rows import RowConverter, UnfitKeyError, by_content, objects
 from tap_kuaimai.schema import ROW_NUMBER, child_keys, child_schema, row_schema, totals_schema
 from tap_kuaimai.values import (
     BEIJING,
-    RowConverter,
-    UnfitKeyError,
-    by_content,
     format_datetime,
-    objects,
     parse_datetime,
     platform_time,
 )
@@ -224,7 +221,7 @@ class ListStream(KuaimaiStream):
     def _starting_point(self) -> datetime | None:
         """The bookmark that counts: the earliest of all that is selected.
 
-        A child may be behind its parent, if it was not selected for a while. One that was never read follows the parent.
+        A child may be behind its parent, if it was not selected for a while. One never read follows it.
         """
         children = {child: child.bookmark for child in self.children if child.selected}
         known = [bookmark for bookmark in children.values() if bookmark]
@@ -360,26 +357,36 @@ class ChildWriter:
         elements = objects(parent.get(self._stream.array))
         if not elements:
             return
-        keys = [tuple(element.get(key) for key in self._keys) for element in elements]
-        if not (self._keys and all(map(all, keys)) and len(set(map(str, keys))) == len(keys)):
-            elements = by_content(elements)
-        taken = set()
+        rows = [self._convert(element) for element in elements]
+        if not self._are_told_apart(rows):
+            rows = [self._convert(element) for element in by_content(elements)]
+            self._number(rows)
         of_parent = self._convert_parent(parent)
         shared = {column: of_parent[field] for column, field in self._parent_columns.items()}
-        for number, element in enumerate(elements, 1):
-            row = shared | self._convert(element)
+        for row in rows:
+            self._stream.write(shared | row)
+        self._counter.increment(len(rows))
+
+    def _are_told_apart(self, rows: list[dict[str, Any]]) -> bool:
+        """Whether every element of an array has an id of its own."""
+        ids = {tuple(row.get(key) for key in self._keys) for row in rows}
+        return bool(self._keys) and len(ids) == len(rows) and not any(None in one for one in ids)
+
+    def _number(self, rows: list[dict[str, Any]]) -> None:
+        """Give a key to the elements that have none, or one that another element has, too: none may replace another."""
+        taken = set()
+        for number, row in enumerate(rows, 1):
             if not self._keys:
                 row[ROW_NUMBER] = number
+                continue
             for key, is_integer in self._keys.items():
                 if row.get(key) is None:  # Below zero, where the platform has no ids.
                     row[key] = -number if is_integer else str(-number)
             identity = tuple(row[key] for key in self._keys)
-            if self._keys and identity in taken:  # The same id twice in one array: rows must not replace each other.
+            if identity in taken:
                 key, is_integer = next(reversed(self._keys.items()))
                 row[key] = -number if is_integer else str(-number)
             taken.add(identity)
-            self._stream.write(row)
-            self._counter.increment()
 
 
 class TotalsStream(KuaimaiStream):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tap_kuaimai.errors import KuaimaiError
     from tap_kuaimai.schema import Declaration
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+_encode_into = msgspec.json.Encoder(decimal_format="number").encode_into
 
 _SESSION_MEMORY = "open_token_refresh"
 """Where in the state the last refresh of the session is remembered, beside the streams' bookmarks."""
@@ -51,6 +51,10 @@ _SESSION_MEMORY = "open_token_refresh"
 class Writer(MsgSpecWriter):
     """Writes messages as the SDK's fast writer does, but hands records on in blocks and not one by one."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = bytearray()  # Used again for every message: a new one each time costs more than filling it.
+
     def write_message(self, message: Message) -> None:
         """Write a message to stdout; all but records are passed on at once.
 
@@ -58,8 +62,9 @@ class Writer(MsgSpecWriter):
             message: the message to write.
         """
         out = sys.stdout.buffer
-        out.write(_encode(message.to_dict()))
-        out.write(b"\n")
+        _encode_into(message.to_dict(), self._line)
+        self._line += b"\n"
+        out.write(self._line)
         if not isinstance(message, RecordMessage):
             out.flush()
 

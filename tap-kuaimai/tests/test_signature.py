@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_kuaimai.auth import Credentials, sign, signed
+from tap_kuaimai.auth import Credentials, SignMethod, sign, signed
 
 PING = {
     "appKey": "123456",
@@ -68,7 +68,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
     ],
 )
 def test_signature_equals_the_published_vector(
-    params: dict[str, str], secret: str, method: str, signature: str
+    params: dict[str, str], secret: str, method: SignMethod, signature: str
 ) -> None:
     assert sign(params, secret, method) == signature
 

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tap_kuaimai.rows import RowConverter, by_content, objects
 from tap_kuaimai.values import (
     BEIJING,
-    RowConverter,
-    by_content,
-    objects,
     parse_datetime,
     to_boolean,
     to_date,
