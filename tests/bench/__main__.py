@@ -67,7 +67,8 @@ def loads(options: argparse.Namespace) -> str:
     """Return the table of the target and the loaders beside it."""
     _find_target(options)
     with destination.start() as server:
-        return f"{report.machine(server.version())}\n{report.table(*compare(server, options))}"
+        where = report.machine(server.version())
+        return f"{where}\n{report.table(*compare(server, options))}"
 
 
 def memory(options: argparse.Namespace) -> str:
@@ -75,21 +76,23 @@ def memory(options: argparse.Namespace) -> str:
     _find_target(options)
     measurements = []
     with destination.start() as server:
+        where = report.machine(server.version())
         for rows in MEMORY_ROWS:
             ((lines,),) = _prepare_tickets([(rows, 1)])
             server.reset(with_table=True)
             measurements.append(target.run(lines, server))
             log.info("%s rows: %.0f MB", f"{rows:,}", measurements[-1].peak_megabytes)
-        return f"{report.machine(server.version())}\n{report.memory_table(measurements)}"
+    return f"{where}\n{report.memory_table(measurements)}"
 
 
 def transforms(options: argparse.Namespace) -> str:  # noqa: ARG001 every part takes the options
     """Return the table of `tests.bench.transforms`: the inline mapper beside the SDK's."""
+    where = report.machine()
     command = [sys.executable, "-m", "tests.bench.transforms"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
     if done.returncode:
         sys.exit("tests.bench.transforms failed; what it said stands above")
-    return f"{report.machine()}\n{done.stdout}"
+    return f"{where}\n{done.stdout}"
 
 
 #: What is measured and printed, in this order; the document has a section for each.

@@ -72,13 +72,17 @@ def memory_table(measurements: Iterable[Measurement]) -> str:
 
 
 def machine(server_version: str | None = None) -> str:
-    """Return a line about where and when: date, processor, cores, memory, versions."""
+    """Return a line about where and when: date, processor, cores, memory, versions, what else the machine is doing.
+
+    Ask before measuring: the load average is to tell of others' work.
+    """
     processor = _first_match("/proc/cpuinfo", r"model name\s*: (.*)") or platform.processor() or platform.machine()
     memory = int(_first_match("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0) / 2**20
     today = dt.datetime.now(tz=dt.timezone.utc).date()
     return (
         f"{today}: {processor}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}, "
-        f"{f'MariaDB {server_version}, ' if server_version else ''}Python {platform.python_version()}\n"
+        f"{f'MariaDB {server_version}, ' if server_version else ''}Python {platform.python_version()}, "
+        f"load average before the run {os.getloadavg()[0]:.1f}\n"
     )
 
 
