@@ -68,7 +68,7 @@ def loads(options: argparse.Namespace) -> str:
     _find_target(options)
     with destination.start() as server:
         where = report.machine(server.version())
-        return f"{where}\n{report.table(*compare(server, options))}"
+        return f"{where}\nRounds: {options.rounds}.\n\n{report.table(*compare(server, options))}"
 
 
 def memory(options: argparse.Namespace) -> str:
