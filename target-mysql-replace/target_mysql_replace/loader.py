@@ -13,7 +13,7 @@ import queue
 import random
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from target_mysql_replace import ledger, quarantine
@@ -105,11 +105,9 @@ class Loader:
                 raise
 
         self.submit(job)
-        while True:
-            with contextlib.suppress(TimeoutError):
-                return answer.result(timeout=_LOOK_SECONDS)
-            if not answer.done():
-                self.raise_failure()
+        while not wait([answer], timeout=_LOOK_SECONDS).done:
+            self.raise_failure()
+        return answer.result()
 
     def finish(self) -> None:
         """Wait until everything handed over is done, and end the thread.
