@@ -54,6 +54,7 @@ def up() -> None:
     platforms = {**kuaimai_settings(), **dingtalk_settings()}
     settings = {"MELTANO_ENVIRONMENT": "sandbox", **platforms, **database}
     write_environment(settings)
+    begin_anew_in_another_database(settings)
     written_before = written_so_far(database)
     for pipeline in PIPELINES:
         run_pipeline(pipeline, settings)
@@ -200,6 +201,17 @@ def write_environment(settings: dict[str, str]) -> None:
     path.touch(mode=0o600)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
     path.write_text("\n".join(lines) + "\n")
+
+
+def begin_anew_in_another_database(settings: dict[str, str]) -> None:
+    """Clear the bookmarks where the tables are to be in another database than at the last time: they say what is there."""
+    place = "/".join(settings.get(f"{TARGET}{part}", "") for part in ("HOST", "PORT", "DATABASE"))
+    path = DEMO / "written_to"
+    if path.exists() and path.read_text() != place:
+        for source, target in PIPELINES:
+            command = [str(BIN / "meltano"), "state", "clear", "--force", f"sandbox:{source}-to-{target}"]
+            subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, check=False)
+    path.write_text(place)
 
 
 def run_pipeline(pipeline: tuple[str, ...], settings: dict[str, str]) -> None:
