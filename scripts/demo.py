@@ -204,7 +204,7 @@ def write_environment(settings: dict[str, str]) -> None:
 
 
 def begin_anew_in_another_database(settings: dict[str, str]) -> None:
-    """Clear the bookmarks where the tables are to be in another database than at the last time: they say what is there."""
+    """Clear the bookmarks if the tables are in another database than last time: they tell of what is there."""
     place = "/".join(settings.get(f"{TARGET}{part}", "") for part in ("HOST", "PORT", "DATABASE"))
     path = DEMO / "written_to"
     if path.exists() and path.read_text() != place:
