@@ -100,7 +100,8 @@ def test_expensive_checks_are_spared_by_the_scheduler_and_keep_their_problem(lif
 
     def ran(minutes: int) -> bool:
         done = check_round(life.facts, life.settings, NOW.timestamp() + 60 * minutes, only_due=True)
-        assert [problem.name for problem in done.problems] == ["mine"]
+        # Whether the project's schedule falls due within the hour depends on the time of day.
+        assert [problem.name for problem in done.problems if problem.name != "overdue"] == ["mine"]
         return "mine" in {result.check.name for result in done.results}
 
     assert [ran(minutes) for minutes in (0, 5, 59, 60, 65)] == [True, False, False, True, False]
