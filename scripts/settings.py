@@ -1,8 +1,8 @@
 """Write the settings of every plugin, from the plugin itself, into the places where users read or set them.
 
 The schema of a plugin (``<plugin> --about --format=json``) is the only source of names, defaults and descriptions.
-From it come the tables of the READMEs, the ``settings`` of ``meltano.yml`` and ``.env.example``. A test runs
-``python -m scripts.settings --check``, which changes nothing and exits 1 where a place is out of date.
+From it come the settings tables of the project's two READMEs, the ``settings`` of ``meltano.yml`` and ``.env.example``.
+A test runs ``written`` and compares; ``python -m scripts.settings --check`` does the same by hand.
 """
 
 from __future__ import annotations
@@ -162,9 +162,6 @@ def written() -> dict[Path, str]:
         files[meltano] = replace_between(
             files[meltano], f"    settings:  # {plugin}", "# end of settings", meltano_settings(settings)
         )
-        own = ROOT / plugin / "README.md"
-        if own.exists() and start in own.read_text():
-            files[own] = replace_between(own.read_text(), start, end, table(settings))
     files[ROOT / ".env.example"] = env_example(plugins)
     return files
 

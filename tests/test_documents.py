@@ -27,6 +27,12 @@ def test_settings_in_readmes_meltano_yml_and_env_example_equal_the_plugins_schem
     assert stale == []
 
 
+@pytest.mark.parametrize("plugin", settings.PLUGINS)
+def test_a_package_s_own_readme_names_all_its_settings(plugin: str) -> None:
+    text = (ROOT / plugin / "README.md").read_text()
+    assert [one.name for one in settings.settings_of(plugin) if f"`{one.name}`" not in text] == []
+
+
 def test_both_languages_of_the_readme_have_the_same_commands() -> None:
     assert code_blocks(ROOT / "README.md") == code_blocks(ROOT / "README.zh-CN.md")
 
