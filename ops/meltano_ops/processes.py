@@ -1,6 +1,6 @@
 """One Meltano process and everything it starts: run it, stop it gently, leave nothing behind.
 
-Meltano ends a run on SIGTERM so that the target still writes its batch; the plugins must not get the signal themselves.
+On SIGTERM Meltano passes the signal on to the plugins once and waits for them, so that the target writes its batch.
 After `kill -9` of Meltano its plugins live on. Every process started here therefore carries a mark in its environment,
 by which it and its children are found again, also by the next scheduler.
 """
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK = "MELTANO_OPS_RUN"
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.1
+_KILL_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,7 @@ def run(
     exit_code = process.wait()
     # A target whose Meltano was killed writes what it has and ends by itself: give it the same time.
     _wait_for(lambda: marked(mark), 0 if ended_by else grace_seconds)
-    for straggler in marked(mark):
-        _kill(straggler)
+    _kill_all(mark)
     return Ended(exit_code, ended_by)
 
 
@@ -112,12 +112,25 @@ def end_orphans(mark: str, grace_seconds: float) -> int:
         try:
             if orphan.ppid() not in pids:
                 orphan.terminate()
-        except psutil.NoSuchProcess:
+        except psutil.Error:
             continue
     _wait_for(lambda: marked(mark), grace_seconds)
-    for orphan in marked(mark):
-        _kill(orphan)
+    _kill_all(mark)
     return len(orphans)
+
+
+def kill(process: psutil.Process) -> None:
+    """Kill a process; one that has ended since it was listed is no mistake."""
+    try:
+        process.kill()
+    except psutil.Error:
+        return
+
+
+def _kill_all(mark: str) -> None:
+    for process in marked(mark):
+        kill(process)
+    _wait_for(lambda: marked(mark), _KILL_SECONDS)
 
 
 def _wait_for(left: Callable[[], list[psutil.Process]], seconds: float) -> None:
@@ -130,12 +143,4 @@ def _kill_group(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
-        return
-
-
-def _kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-        process.wait(5)
-    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         return

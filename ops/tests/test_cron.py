@@ -94,7 +94,7 @@ def _matches(text: str, value: int, low: int, high: int) -> bool:
 
 
 # Each example walks through half a day of minutes.
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     minute=_field(0, 59),
     hour=_field(0, 23),

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 # A leader that starts a child which ignores SIGTERM, as a plugin deep in a request would.
 LEADER = """
-import signal, subprocess, sys, time
-stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
-child = subprocess.Popen([sys.executable, "-c", stubborn])
-open(sys.argv[1], "w").write(str(child.pid))
+import os, signal, subprocess, sys, time
 def gently(*_):
     open(sys.argv[1] + ".gently", "w").write("x")
     sys.exit(143)
 signal.signal(signal.SIGTERM, gently)
+stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+child.stdout.readline()
+open(sys.argv[1] + ".new", "w").write(str(child.pid))
+os.replace(sys.argv[1] + ".new", sys.argv[1])
 if sys.argv[2] == "end":
     sys.exit(3)
 time.sleep(60)
@@ -40,34 +42,46 @@ def mark() -> str:
 
 
 def _run(folder: Path, mark: str, what: str, **arguments: object) -> processes.Ended:
-    settings = {"stop": lambda: False, "time_limit_seconds": 50, "grace_seconds": 1, **arguments}
+    settings = {"stop": lambda: False, "time_limit_seconds": 100, "grace_seconds": 60, **arguments}
     command = [sys.executable, "-c", LEADER, str(folder / "child"), what]
     return processes.run(command, folder, os.environ, mark, **settings)  # type: ignore[arg-type] # as tests give them
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
     while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
+def _lives(pid: int) -> bool:
+    """Return whether a process does anything yet: one that only waits to be collected does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_a_run_that_ends_leaves_no_child_behind(tmp_path: Path, mark: str) -> None:
-    ended = _run(tmp_path, mark, "end")
+    ended = _run(tmp_path, mark, "end", grace_seconds=0.3)
     assert (ended.exit_code, ended.ended_by) == (3, None)
     assert processes.marked(mark) == []
-    assert not psutil.pid_exists(int((tmp_path / "child").read_text()))
+    assert not _lives(int((tmp_path / "child").read_text()))
 
 
 def test_a_run_over_its_time_limit_is_asked_to_stop_and_then_made_to(tmp_path: Path, mark: str) -> None:
-    ended = _run(tmp_path, mark, "sleep", time_limit_seconds=1.5)
-    assert ended.ended_by == "timeout"
+    def never_once_it_listens() -> bool:
+        _wait_until((tmp_path / "child").exists)
+        return False
+
+    ended = _run(tmp_path, mark, "sleep", time_limit_seconds=0.01, stop=never_once_it_listens)
+    assert (ended.exit_code, ended.ended_by) == (143, "timeout")
     assert (tmp_path / "child.gently").exists()
     assert processes.marked(mark) == []
 
 
 def test_stop_ends_a_run_gently(tmp_path: Path, mark: str) -> None:
-    ended = _run(
-        tmp_path, mark, "sleep", stop=lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != ""
-    )
+    ended = _run(tmp_path, mark, "sleep", stop=(tmp_path / "child").exists)
     assert (ended.exit_code, ended.ended_by) == (143, "stopped")
     assert processes.marked(mark) == []
 
@@ -79,13 +93,23 @@ def test_what_a_killed_scheduler_left_running_is_found_and_ended(tmp_path: Path,
         start_new_session=True,
     )
     # Meltano itself was killed too: only its plugin is left.
-    _wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
+    _wait_until((tmp_path / "child").exists)
     leader.kill()
     leader.wait()
     assert len(processes.marked(mark)) == 1
     assert processes.end_orphans(mark, grace_seconds=0.5) == 1
     assert processes.marked(mark) == []
     assert processes.end_orphans(mark, grace_seconds=0.5) == 0
+
+
+def test_a_process_that_ended_since_it_was_listed_is_no_mistake(mark: str) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={processes.MARK: mark})
+    _wait_until(lambda: len(processes.marked(mark)) == 1)
+    [listed] = processes.marked(mark)
+    child.kill()
+    child.wait()
+    processes.kill(listed)
+    assert processes.marked(mark) == []
 
 
 def test_a_lock_is_kept_by_the_child_when_its_parent_is_killed(tmp_path: Path, mark: str) -> None:

@@ -72,7 +72,9 @@ def main() -> None:
             record = {"id": f"T{number}", "modified": modified.isoformat()}
             write({"type": "RECORD", "stream": STREAM, "record": record})
             rows += 1
-        time.sleep(float(config.get("sleep", 0)))
+        if seconds := float(config.get("sleep") or 0):
+            log("sleeps")
+            time.sleep(seconds)
     for window in config.get("windows") or []:
         metric("window", window.get("distinct_keys") or 0, **window)
     metric("record_count", rows)
