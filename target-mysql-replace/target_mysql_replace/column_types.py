@@ -87,18 +87,27 @@ class Property:
 _ALL_TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array"})
 
 
-def read_property(schema: Any, root: Mapping[str, Any] | None = None) -> Property:  # noqa: ANN401 a schema may be `true`
+def read_property(
+    schema: Any,  # noqa: ANN401 a schema may be `true`
+    root: Mapping[str, Any] | None = None,
+    inside: frozenset[str] = frozenset(),
+) -> Property:
     """Return what ``schema`` says about a property.
 
     Args:
         schema: the property's JSON Schema.
         root: the whole document, for ``$ref``.
+        inside: the references it was come by; one that leads back to itself says nothing.
     """
-    if not isinstance(schema, dict):
+    reference = schema.get("$ref") if isinstance(schema, dict) else None
+    if not isinstance(schema, dict) or reference in inside:
         return Property(_ALL_TYPES, nullable=True)
+    inside |= {reference} if isinstance(reference, str) else set()
     schema = resolve_reference(schema, root or {})
     branches = [
-        read_property(branch, root) for keyword in ("anyOf", "oneOf", "allOf") for branch in schema.get(keyword, [])
+        read_property(branch, root, inside)
+        for keyword in ("anyOf", "oneOf", "allOf")
+        for branch in schema.get(keyword, [])
     ]
     own = _own_types(schema)
     if own is None and branches:

@@ -78,6 +78,9 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"(\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:([Zz])|([+-]\d\d):?(\d\d)?)?", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _ZERO_TIME = re.compile(r"00:00:00(\.0*)?", re.ASCII)
+#: Exponents of five digits and more: no column holds such a number, and some servers read it wrongly, without a word.
+_LONG_EXPONENT = re.compile(r"[eE][+-]?0*[1-9]\d{4}", re.ASCII)
+_BIG_EXPONENT = re.compile(r"[eE][+-]?0*[1-9]\d{2}", re.ASCII)
 #: Numbers a double may not hold: 16 digits and more, or an exponent.
 _LONG_NUMBER = re.compile(rb"\d[\d.]{15,}|\d[eE][+-]?\d")
 _MICROSECONDS = 6
@@ -120,11 +123,15 @@ def wall_clock(text: str, zone: dt.timezone) -> str:
     return local.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds" if fraction else "seconds")
 
 
+#: Minutes and seconds of an hour.
+_CLOCKS = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
+
+
 class WallClock:
     """:func:`wall_clock` for the usual shapes of date-times, ten times as quick.
 
-    A whole hour is moved to the zone once and remembered; minutes and what follows stay as they are written. What only
-    looks like a date-time there is left to the server, which refuses it; then :func:`wall_clock` says why.
+    A whole hour is moved to the zone once and remembered; minutes and what follows stay as they are written. Nothing is
+    left to the server: OceanBase takes ``ab:cd:ef`` for midnight, without a word.
 
     Args:
         zone: the zone DATETIME columns are kept in.
@@ -134,6 +141,8 @@ class WallClock:
         self._zone = zone
         self._suffix = zone.tzname(None)[3:] or "+00:00"
         self._hours: dict[tuple[str, str], str] = {}
+        #: Hours known to exist, of date-times that are in the zone already.
+        self._own_hours: set[str] = set()
 
     def __call__(self, text: str) -> str:
         """Return a date-time on the wall clock of the zone.
@@ -144,9 +153,9 @@ class WallClock:
         offset = "Z" if text[-1:] == "Z" else text[-6:]
         local = text[: -len(offset)]
         # 2026-01-02T03:04:05, and up to six digits more after a point.
-        if local[10:11] != "T" or not (len(local) == 19 or (local[19:20] == "." and 21 <= len(local) <= 26)):  # noqa: PLR2004
+        if local[10:11] != "T" or local[13:19] not in _CLOCKS or (len(local) > 19 and not _is_fraction(local[19:])):  # noqa: PLR2004
             return wall_clock(text, self._zone)
-        if offset == self._suffix and local > "0001":
+        if offset == self._suffix and local[:13] in self._own_hours:
             return local
         key = (local[:13], offset)
         hour = self._hours.get(key) or self._remember(key)
@@ -156,12 +165,20 @@ class WallClock:
         """The hour in the zone, or nothing where minutes would change too."""
         if len(self._hours) > _REMEMBERED_HOURS:
             self._hours.clear()
+            self._own_hours.clear()
         day_and_hour, offset = key
         moved = wall_clock(f"{day_and_hour}:00:00{offset}", self._zone)
         if not moved.endswith(":00:00"):
             return ""
         self._hours[key] = moved[:13]
+        if offset == self._suffix:
+            self._own_hours.add(day_and_hour)
         return self._hours[key]
+
+
+def _is_fraction(text: str) -> bool:
+    """Whether it is a point and up to six digits."""
+    return text[0] == "." and 2 <= len(text) <= 1 + _MICROSECONDS and text[1:].isascii() and text[1:].isdigit()  # noqa: PLR2004
 
 
 def calendar_date(text: str, zone: dt.timezone) -> str:
@@ -213,8 +230,29 @@ def _fraction(digits: str | None) -> str:
     return "." + digits[:_MICROSECONDS].ljust(_MICROSECONDS, "0")
 
 
+def check_exponent(text: str) -> None:
+    """Check that a number's exponent is one a DECIMAL may have; OceanBase takes ``1e-400`` for 0 without a word.
+
+    Raises:
+        Unstorable: it has three digits or more.
+    """
+    if _BIG_EXPONENT.search(text):
+        raise Unstorable("has an exponent that no DECIMAL holds")
+
+
+def exact(text: str) -> Decimal:
+    """Return the number a JSON number's text says, with every digit.
+
+    Raises:
+        Unstorable: its exponent has five digits or more.
+    """
+    if _LONG_EXPONENT.search(text):
+        raise Unstorable("is a number with an exponent that no column holds")
+    return Decimal(text)
+
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_DECODER = msgspec.json.Decoder(float_hook=exact)
 
 
 def json_text(raw: bytes) -> str:
@@ -273,7 +311,7 @@ def _check_float(text: str, convert: Callable[[str], float]) -> None:
 
 def integral(text: str) -> str:
     """Return a number as an integer where it is one (``5.0`` → ``5``, ``1e2`` → ``100``), else as it was."""
-    number = Decimal(text)
+    number = exact(text)
     if abs(number.adjusted()) < 100 and number == number.to_integral_value():  # noqa: PLR2004 DECIMAL ends at 65 digits
         return str(int(number))
     return text
@@ -320,10 +358,12 @@ def _number_text(value: Any, family: Family) -> str:  # noqa: ANN401 any JSON va
         return "1" if value else "0"
     if isinstance(value, (int, Decimal)):
         text = str(value)
-    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+    elif isinstance(value, str) and _NUMBER.fullmatch(value) and not _LONG_EXPONENT.search(value):
         text = value
     else:
         raise Unstorable("is not a number")
+    if family is not Family.FLOAT:
+        check_exponent(text)
     return integral(text) if family is Family.INTEGER else text
 
 

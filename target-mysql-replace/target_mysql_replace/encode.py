@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import msgspec
@@ -22,6 +21,8 @@ from target_mysql_replace.convert import (
     Number,
     Unstorable,
     WallClock,
+    check_exponent,
+    exact,
     integral,
     json_text,
     silent_check,
@@ -281,7 +282,8 @@ class RecordEncoder:
         shape = Shape.ANY if column is None else column.prop.shape
         try:
             plain = plain_type(schema, self._schema) if validate else Any
-        except NotPlainError:
+        except (NotPlainError, RecursionError):
+            # The second is a schema that refers to itself.
             self._plain, plain = False, Any
         if shape is Shape.NUMBER:
             return Any
@@ -317,7 +319,8 @@ class RecordEncoder:
             return _boolean_column
         if shape is Shape.NUMBER and family in {Family.INTEGER, Family.DECIMAL, Family.FLOAT, Family.TEXT}:
             nullable = column.prop.nullable and not column.key
-            return _number_converter(integers=family is Family.INTEGER, nullable=nullable)
+            check = check_exponent if family in {Family.INTEGER, Family.DECIMAL} else exact
+            return _number_converter(check, integers=family is Family.INTEGER, nullable=nullable)
         return self._slow_values(column)
 
     def _stamp_column(self, values: Sequence[str | None]) -> Sequence[str]:
@@ -339,7 +342,7 @@ class RecordEncoder:
         family, zone = column.family, self._zone
 
         def convert(values: Sequence[Any]) -> list[str]:
-            return [to_text(Decimal(v) if type(v) is Number else v, family, zone) for v in values]
+            return [to_text(exact(v) if type(v) is Number else v, family, zone) for v in values]
 
         return convert
 
@@ -354,7 +357,7 @@ def _loose_text(value: Any, column: Column, zone: dt.timezone) -> str:  # noqa: 
         return NULL
 
 
-_LOADS = msgspec.json.Decoder(float_hook=Decimal).decode
+_LOADS = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def load_json(record: msgspec.Raw | bytes) -> Any:  # noqa: ANN401 any JSON value
@@ -366,9 +369,11 @@ def load_json(record: msgspec.Raw | bytes) -> Any:  # noqa: ANN401 any JSON valu
         BadRecord: ``NaN`` or ``Infinity``, deeper than Python can follow, or no JSON in UTF-8 at all.
     """
     try:
-        return json.loads(bytes(record), parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(bytes(record), parse_float=exact, parse_constant=_refuse_constant)
     except RecursionError:
         raise BadRecord("the record is nested too deeply") from None
+    except Unstorable as error:
+        raise BadRecord(f"something in the record {error}") from None
     except ValueError:
         raise BadRecord("the record is not valid UTF-8 or JSON") from None
 
@@ -408,7 +413,9 @@ def _json_column(values: Sequence[msgspec.Raw]) -> Sequence[str]:
     return [NULL if raw in _JSON_NULLS else json_text(raw) for raw in raws]
 
 
-def _number_converter(*, integers: bool, nullable: bool) -> Callable[[Sequence[Any]], Sequence[str]]:
+def _number_converter(
+    check: Callable[[str], Any], *, integers: bool, nullable: bool
+) -> Callable[[Sequence[Any]], Sequence[str]]:
     """A converter for JSON numbers decoded without a type; a KeyError is a value of another type."""
     kinds: dict[type, Callable[[Any], str]] = {
         int: str,
@@ -420,6 +427,10 @@ def _number_converter(*, integers: bool, nullable: bool) -> Callable[[Sequence[A
 
     def convert(values: Sequence[Any]) -> list[str]:
         # A Number is a text already; the dictionary answers for the rest.
-        return [value if type(value) is Number and not integers else kinds[type(value)](value) for value in values]
+        texts = [value if type(value) is Number and not integers else kinds[type(value)](value) for value in values]
+        together = "".join(texts)
+        if "e" in together or "E" in together:
+            _check_all(check, (text for text in texts if text != NULL))
+        return texts
 
     return convert

@@ -18,7 +18,6 @@ only
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 import sys
 import time
@@ -36,6 +35,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sql import SQLTarget
 
 from target_mysql_replace.convert import dump_json, parse_offset
+from target_mysql_replace.drafts import check_references, modern
 from target_mysql_replace.encode import BadRecord, load_json
 from target_mysql_replace.errors import OperatorError
 from target_mysql_replace.loader import Loader, LoaderFailed
@@ -117,8 +117,10 @@ class TargetMySQLReplace(SQLTarget):
             if self.sink_exists(stream_map.stream_alias):
                 self.hand_over(self._sink(stream_map.stream_alias))
         self._direct.pop(stream, None)
-        # The SDK's stream maps change the schema they are given.
-        super()._process_schema_message(copy.deepcopy(message_dict))
+        # The SDK's stream maps change the schema they are given; this one is new.
+        schema = modern(message_dict["schema"])
+        check_references(schema, schema, stream)
+        super()._process_schema_message({**message_dict, "schema": schema})
         self._last_schemas[stream] = message_dict
         for sink in self._sinks_to_clear:
             sink.clean_up()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import fastjsonschema
@@ -21,7 +22,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from target_mysql_replace.column_types import resolve_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 #: Keywords that say nothing about validity (formats are not validated, as in the SDK).
 _SILENT = frozenset(
@@ -72,9 +73,21 @@ def _is_integer(_: Any, value: Any) -> bool:  # noqa: ANN401 any JSON value
     return isinstance(value, int) or (isinstance(value, (float, Decimal)) and value == int(value))
 
 
-#: The SDK's validator, which would not know that a Decimal can be an integer.
+def _multiple_of(
+    validator: Any,  # noqa: ANN401 as jsonschema calls it
+    multiple: Any,  # noqa: ANN401
+    instance: Any,  # noqa: ANN401
+    _: Any,  # noqa: ANN401
+) -> Iterator[jsonschema.ValidationError]:
+    """``multipleOf``, exactly: 0.07 is a multiple of 0.01, and so is a number of 40 digits."""
+    if validator.is_type(instance, "number") and Fraction(str(instance)) % Fraction(str(multiple)):
+        yield jsonschema.ValidationError("not a multiple")
+
+
+#: The SDK's validator, which would not know that a Decimal can be an integer, and would divide with 28 digits.
 RecordValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call] # not typed in the stubs
     DEFAULT_JSONSCHEMA_VALIDATOR,
+    {"multipleOf": _multiple_of},
     type_checker=DEFAULT_JSONSCHEMA_VALIDATOR.TYPE_CHECKER.redefine("integer", _is_integer),
 )
 

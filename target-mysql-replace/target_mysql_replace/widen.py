@@ -102,14 +102,14 @@ def wider_for_schema(  # noqa: PLR0911 one return a pair of families
 
 
 def _wider_integer(sql_type: TypeEngine[Any], values: Sequence[str]) -> TypeEngine[Any] | None:
-    numbers = [Decimal(value) for value in values]
-    if any(abs(number.adjusted()) < _MOST_DIGITS and number != number.to_integral_value() for number in numbers):
+    numbers = [number for number in map(Decimal, values) if abs(number.adjusted()) < _MOST_DIGITS]
+    if any(number != number.to_integral_value() for number in numbers):
         return _wider_decimal(_ANY_INTEGER, values)
     bits = next((bits for kind, bits in _INTEGERS if isinstance(sql_type, kind)), 8)
     unsigned = bool(getattr(sql_type, "unsigned", False))
     half = 2 ** (bits - 1)
     least, most = (0, 2 * half - 1) if unsigned else (-half, half - 1)
-    low, high = min(Decimal(least), *numbers), max(Decimal(most), *numbers)
+    low, high = min([Decimal(least), *numbers]), max([Decimal(most), *numbers])
     if (low, high) == (least, most):
         return None
     for kind, size in _INTEGERS:
@@ -128,11 +128,11 @@ def _wider_decimal(sql_type: TypeEngine[Any], values: Sequence[str]) -> TypeEngi
     whole = precision - scale
     for value in values:
         digits, exponent = significant(Decimal(value))
-        scale = max(scale, -exponent)
-        whole = max(whole, len(digits) + exponent)
-    if whole + scale > _MOST_DIGITS or scale > _MOST_SCALE or (whole + scale, scale) == _digits(sql_type):
-        return None
-    return mysql.DECIMAL(whole + scale, scale)
+        needed_scale, needed_whole = max(scale, -exponent), max(whole, len(digits) + exponent)
+        if needed_whole + needed_scale <= _MOST_DIGITS and needed_scale <= _MOST_SCALE:
+            # One that fits no DECIMAL beside what is there must not keep the others from fitting.
+            whole, scale = needed_whole, needed_scale
+    return None if (whole + scale, scale) == _digits(sql_type) else mysql.DECIMAL(whole + scale, scale)
 
 
 def _digits(sql_type: Any) -> tuple[int, int]:  # noqa: ANN401 a Numeric
@@ -159,11 +159,12 @@ def _wider_text(sql_type: Any, values: Sequence[str], *, key: bool) -> TypeEngin
     for kind, limit in _TEXTS:
         if isinstance(sql_type, kind) and sql_type.length is None:
             return mysql.LONGTEXT() if max(len(value.encode()) for value in values) > limit else None
-    longest = max(map(len, values))
+    limit = KEY_BYTES // CHARACTER_BYTES
+    longest = max((len(value) for value in values if not key or len(value) <= limit), default=0)
     ends_with_space = isinstance(sql_type, sqltypes.CHAR) and any(value.endswith(" ") for value in values)
     if sql_type.length is None or (longest <= sql_type.length and not ends_with_space):
         return None
     longest = max(longest, sql_type.length)
     if key:
-        return mysql.VARCHAR(longest) if longest <= KEY_BYTES // CHARACTER_BYTES else None
+        return mysql.VARCHAR(longest) if longest <= limit else None
     return mysql.VARCHAR(longest) if longest <= LONGEST_VARCHAR else mysql.LONGTEXT()

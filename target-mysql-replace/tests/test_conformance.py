@@ -84,6 +84,19 @@ STORED: dict[str, tuple[Any, list[Any]]] = {
     ),
     "number_grown": (_NUMBER, [Decimal("0.30000000000000004"), Decimal("1e-20"), 10**34, Decimal("-1.10")]),
     "cents": ({"type": "number", "multipleOf": 0.01}, [Decimal("0.01"), Decimal("19.9"), -3]),
+    "draft_4": (
+        {
+            "type": ["null", "number"],
+            "exclusiveMaximum": True,
+            "maximum": 10**29,
+            "exclusiveMinimum": True,
+            "minimum": -(10**29),
+            "multipleOf": Decimal("1e-9"),
+        },
+        [Decimal("12345678901234567890.123456789"), Decimal("1e-9"), -7, None],
+    ),
+    "quarters": ({"type": "number", "multipleOf": 0.25}, [Decimal("0.25"), 10**30, Decimal("-1.50")]),
+    "tree": ({"$ref": "#/definitions/tree"}, [{"children": [{"children": []}]}]),
     "integer_grown": (_INTEGER, [1, 2**63, -(2**70)]),
     "decimal_text": (
         {"type": ["string", "null"], "format": "singer.decimal"},
@@ -133,7 +146,9 @@ REFUSED: dict[str, tuple[Any, list[Any]]] = {
     "short_text": ({"type": "string", "maxLength": 4}, ["abcde", "😀😀😀😀😀"]),
     "wrong_type": ({"type": "integer"}, ["5", 1.5, True, [1], None]),
     "wrong_number": ({"type": "number"}, ["1.5", True, {}, None]),
-    "huge_number": (_NUMBER, [Decimal("1e308"), Decimal("1e-40"), 10**66]),
+    "huge_number": (_NUMBER, [Decimal("1e308"), Decimal("1e-40"), Decimal("1e-400"), Decimal("1e99999"), 10**66]),
+    "huge_integer": ({"type": "integer"}, [Decimal("1e400"), Decimal("1e999999999")]),
+    "huge_multiple": ({"type": "number", "multipleOf": 0.01}, [Decimal("1e400"), Decimal("1.005")]),
     "stamp": (
         _STAMP,
         [
@@ -147,6 +162,9 @@ REFUSED: dict[str, tuple[Any, list[Any]]] = {
             "2026-01-01T00:00:00.1234567Z",
             "0000-01-01T00:00:00+08:00",
             "2026-13-01T00:00:00+08:00",
+            "2026-01-02Tab:cd:ef+08:00",
+            "2026-01-02T03:04:05.12a+08:00",
+            "2026/01/02T03:04:05+08:00",
         ],
     ),
     "date": ({"type": "string", "format": "date"}, ["2026-02-30", "2026-01-01T00:00:01+08:00", "x"]),
@@ -158,7 +176,15 @@ REFUSED: dict[str, tuple[Any, list[Any]]] = {
     "pattern": ({"type": "string", "pattern": "^a"}, ["b"]),
 }
 
-_DEFINITIONS = {"definitions": {"money": {"type": "number"}}}
+_DEFINITIONS = {
+    "definitions": {
+        "money": {"type": "number"},
+        "tree": {
+            "type": "object",
+            "properties": {"children": {"type": "array", "items": {"$ref": "#/definitions/tree"}}},
+        },
+    }
+}
 
 
 def _messages(

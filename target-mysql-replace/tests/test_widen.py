@@ -59,12 +59,17 @@ def test_a_decimal_column_holds_the_old_digits_and_the_new(size: tuple[int, int]
     need_scale = max(len(fraction.rstrip("0")) for _, _, fraction in digits)
     need_whole = max(len(whole.lstrip("-0")) for whole, _, _ in digits)
     fits = need_scale <= scale and need_whole <= precision - scale
-    if new is None:
-        assert fits or max(need_scale, scale) > 30 or max(need_scale, scale) + max(need_whole, precision - scale) > 65
-    else:
-        assert isinstance(new, mysql.DECIMAL)
-        assert new.scale == max(scale, need_scale)
-        assert new.precision - new.scale == max(precision - scale, need_whole)  # type: ignore[operator] # both are given
+    together = max(need_scale, scale) <= 30 and max(need_scale, scale) + max(need_whole, precision - scale) <= 65
+    got = mysql.DECIMAL(precision, scale) if new is None else new
+    assert isinstance(got, mysql.DECIMAL)
+    assert got.precision is not None
+    assert got.scale is not None
+    assert got.scale >= scale
+    assert got.precision - got.scale >= precision - scale
+    assert (new is None) == fits or not together
+    if together:
+        assert got.scale == max(scale, need_scale)
+        assert got.precision - got.scale == max(precision - scale, need_whole)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,10 @@ def test_a_decimal_column_holds_the_old_digits_and_the_new(size: tuple[int, int]
         (mysql.INTEGER(), ["1.5"], "DECIMAL(21, 1)"),
         (mysql.BIGINT(), [str(2**70)], "DECIMAL(22, 0)"),
         (mysql.DECIMAL(5, 2), ["1e400"], None),
+        # What fits nowhere does not keep the rest of its batch from fitting.
+        (mysql.DECIMAL(5, 2), ["1e400", "1.234", "9" * 66, "1e-40"], "DECIMAL(6, 3)"),
+        (mysql.INTEGER(), ["1e400", "9" * 66], None),
+        (mysql.INTEGER(), ["1e400", str(2**40)], "BIGINT"),
     ],
     ids=str,
 )
@@ -98,3 +107,4 @@ def test_each_kind_of_column_grows_in_its_own_way(old: object, texts: list[str],
 def test_a_key_column_grows_only_as_far_as_an_index_allows() -> None:
     assert type_sql(wider(mysql.VARCHAR(255), ["x" * 700], key=True) or mysql.TEXT()) == "VARCHAR(700)"
     assert wider(mysql.VARCHAR(255), ["x" * 800], key=True) is None
+    assert type_sql(wider(mysql.VARCHAR(255), ["x" * 800, "x" * 300], key=True) or mysql.TEXT()) == "VARCHAR(300)"
