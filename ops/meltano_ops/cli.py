@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import logging
 import signal
+import sqlite3
 import sys
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from meltano_ops import __version__, store
 from meltano_ops.project import load_project
 from meltano_ops.settings import OpsError, Settings, find_project, load_settings
-
-if TYPE_CHECKING:
-    import sqlite3
 
 EXIT_PROBLEMS = 1
 EXIT_MISTAKE = 2
@@ -34,6 +32,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except OpsError as error:
             click.echo(f"meltano-ops: {error}", err=True)
+            ctx.exit(EXIT_MISTAKE)
+        except sqlite3.DatabaseError as error:
+            database = ctx.obj.database
+            if store.is_damage(error):
+                store.set_aside(database)
+            click.echo(f"meltano-ops: {database} cannot be used now ({error}); try again.", err=True)
             ctx.exit(EXIT_MISTAKE)
 
 
@@ -119,11 +123,13 @@ def check(settings: Settings) -> None:
 @click.pass_obj
 def status(settings: Settings, lang: str) -> None:
     """Print what the page's first screen shows."""
-    from meltano_ops.collect import collect
+    from meltano_ops.collect import collect, unreadable
     from meltano_ops.status import status_lines
 
     with _open(settings) as connection:
         collect(connection, settings)
+        for line in unreadable(connection):
+            click.echo(f"meltano-ops: {line}", err=True)
         for line in status_lines(connection, settings, time.time(), lang):
             click.echo(line)
 

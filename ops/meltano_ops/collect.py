@@ -7,126 +7,56 @@ two that run at once, neither lose nor double a line.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meltano_ops import facts, logfiles, store
+from meltano_ops.batches import Batch, sum_up
 from meltano_ops.cron import due_times, parse_interval
 from meltano_ops.history import History
 from meltano_ops.project import Project, load_project, split_pipeline
+from meltano_ops.settings import OpsError
 from meltano_ops.windows import uncovered
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from meltano_ops.facts import Fact, Metric
+    from meltano_ops.facts import Fact
     from meltano_ops.history import Run
     from meltano_ops.settings import Settings
 
 LINES_PER_TRANSACTION = 20_000
-ERRORS_PER_RUN = 50
 _FORGET_EVERY_SECONDS = 6 * 3600
 # An `elt.log` is read once its run has ended, and only where no JSON log told of it.
 _ELT_LOGS_PER_ROUND = 50
-
-_COUNTERS = {
-    "rows_read": "metric = 'record_count' AND role = 'tap'",
-    "retries": "metric = 'http_retry_count'",
-    "quarantined": "metric = 'quarantined'",
-}
-
-
-@dataclass
-class _Batch:
-    """Facts of one transaction, counters already summed, so that a million lines cost few statements."""
-
-    metrics: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
-    windows: list[tuple[object, ...]] = field(default_factory=list)
-    errors: dict[str, list[tuple[object, ...]]] = field(default_factory=lambda: defaultdict(list))
-    streams: dict[tuple[str, str], tuple[str | None, int]] = field(default_factory=dict)
-    api_calls: list[tuple[object, ...]] = field(default_factory=list)
-    last_log: dict[str, int] = field(default_factory=dict)
-
-    def add(self, fact: Fact) -> None:
-        self.last_log[fact.run_id] = max(fact.logged_at, self.last_log.get(fact.run_id, 0))
-        if fact.error:
-            self.errors[fact.run_id].append(
-                (fact.run_id, fact.pipeline or None, fact.plugin, fact.level, fact.error, fact.logged_at)
-            )
-        if fact.metric is None:
-            return
-        self._count(fact, fact.metric.name, fact.metric.value)
-        if fact.metric.name == "window":
-            self._window(fact, fact.metric)
-        elif fact.metric.name == "api_calls":
-            self._calls(fact, fact.metric)
-        elif fact.metric.name == "batch_written":
-            for name, tag in (("batch_bytes", "bytes"), ("batch_retries", "retries"), ("batch_seconds", "seconds")):
-                value = fact.metric.tags.get(tag)
-                if isinstance(value, (int, float)):
-                    self._count(fact, name, float(value))
-        if fact.metric.stream and fact.role in {"tap", "target"}:
-            table = fact.metric.tags.get("table") if fact.role == "target" else None
-            known = self.streams.get((fact.pipeline, fact.metric.stream), (None, 0))
-            self.streams[fact.pipeline, fact.metric.stream] = (str(table) if table else known[0], fact.logged_at)
-
-    def _count(self, fact: Fact, name: str, value: float) -> None:
-        metric = fact.metric
-        if metric is None:
-            return
-        key = (fact.run_id, fact.pipeline, fact.plugin, fact.role, name, metric.stream, metric.tag)
-        total = self.metrics.setdefault(key, [0, 0.0, 0.0, 0])
-        total[0] += 1
-        total[1] += value
-        total[2] = value
-        total[3] = fact.logged_at
-
-    def _window(self, fact: Fact, metric: Metric) -> None:
-        tags = metric.tags
-        start, end = facts.instant(tags.get("start")), facts.instant(tags.get("end"))
-        if start is None or end is None:
-            return
-        keys = facts.whole(tags.get("distinct_keys"))
-        self.windows.append(
-            (
-                fact.run_id,
-                fact.pipeline,
-                split_pipeline(fact.pipeline).destination,
-                metric.stream,
-                start,
-                end,
-                facts.whole(tags.get("source_total")),
-                int(metric.value) if keys is None else keys,
-                facts.whole(tags.get("repeats")) or 0,
-                int(tags.get("verified") is True),
-                fact.logged_at,
-            )
-        )
-
-    def _calls(self, fact: Fact, metric: Metric) -> None:
-        month = str(metric.tags.get("month") or "")
-        total = facts.whole(metric.tags.get("month_total"))
-        if month and total is not None:
-            self.api_calls.append((month, fact.pipeline, total, facts.whole(metric.tags.get("budget")), fact.logged_at))
 
 
 def collect(connection: sqlite3.Connection, settings: Settings, now: float | None = None) -> int:
     """Read what is new and return how many log lines and runs that was.
 
+    A run history that cannot be read now (locked, damaged) is noted, for the check `unreadable`; the rest is
+    collected all the same.
+
     Args:
         connection: The facts' file, writable.
         settings: The project.
         now: Seconds since 1970; the clock where it is not given.
+
+    Raises:
+        OpsError: `meltano.yml` has a mistake.
     """
     now_at = int(time.time() if now is None else now)
     project = load_project(settings.root, settings.environment)
-    history = History(settings)
-    count = _collect_logs(connection, settings, now_at) + _collect_runs(connection, history)
+    count = _collect_logs(connection, settings, project, now_at)
+    try:
+        count += _collect_runs(connection, History(settings, project.database_uri))
+        failure = None
+    except OpsError as error:
+        failure = str(error)
     count += _collect_elt_logs(connection, project)
     with store.transaction(connection):
-        _write_schedules(connection, project, settings, now_at)
+        _note(connection, "history", failure, now_at)
+        _note(connection, "schedule", _write_schedules(connection, project, settings, now_at), now_at)
         _resolve_windows(connection, now_at)
         _set_meta(connection, "collected_at", now_at)
         forgotten_at = _meta(connection, "forgotten_at") or 0
@@ -135,6 +65,22 @@ def collect(connection: sqlite3.Connection, settings: Settings, now: float | Non
         with store.transaction(connection):
             _set_meta(connection, "forgotten_at", now_at)
     return count
+
+
+def _note(connection: sqlite3.Connection, what: str, failure: str | None, now_at: int) -> None:
+    """Keep what could not be read, and since when."""
+    if failure is None:
+        connection.execute("DELETE FROM unreadable WHERE what = ?", (what,))
+        return
+    connection.execute(
+        "INSERT INTO unreadable VALUES (?, ?, ?) ON CONFLICT (what) DO UPDATE SET cause = excluded.cause",
+        (what, failure, now_at),
+    )
+
+
+def unreadable(connection: sqlite3.Connection) -> list[str]:
+    """Return what the last collection could not read, as lines for the operator."""
+    return [row[0] for row in connection.execute("SELECT cause FROM unreadable ORDER BY what")]
 
 
 def _meta(connection: sqlite3.Connection, name: str) -> int | None:
@@ -148,9 +94,10 @@ def _set_meta(connection: sqlite3.Connection, name: str, value: int) -> None:
     )
 
 
-def _collect_logs(connection: sqlite3.Connection, settings: Settings, now_at: int) -> int:
+def _collect_logs(connection: sqlite3.Connection, settings: Settings, project: Project, now_at: int) -> int:
     count = 0
-    for file in logfiles.log_files(settings.root):
+    named = settings.variables.get("MELTANO_CLI_LOG_CONFIG") or project.log_config
+    for file in logfiles.log_files(settings.root, named):
         while True:
             with store.transaction(connection):
                 position = _position(connection, file)
@@ -159,11 +106,11 @@ def _collect_logs(connection: sqlite3.Connection, settings: Settings, now_at: in
                     if file.rotate and reached >= logfiles.ROTATE_BYTES:
                         logfiles.rotate(file.path)
                     break
-                batch = _Batch()
+                batch = Batch()
                 for line in lines:
                     if fact := facts.read_json_line(line):
                         batch.add(fact)
-                _write(connection, batch)
+                batch.write(connection)
                 connection.execute(
                     "INSERT INTO log_files VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, inode) DO UPDATE SET "
                     "head = excluded.head, path = excluded.path, position = excluded.position, "
@@ -220,83 +167,7 @@ def _write_run(connection: sqlite3.Connection, run: Run) -> None:
             run.error,
         ),
     )
-    _sum_up(connection, run.run_id)
-
-
-def _write(connection: sqlite3.Connection, batch: _Batch) -> None:
-    connection.executemany(
-        """INSERT INTO metrics (run_id, pipeline, plugin, role, metric, stream, tag, lines, total, last, at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT (run_id, pipeline, plugin, metric, stream, tag) DO UPDATE SET lines = lines + excluded.lines,
-             total = total + excluded.total, last = excluded.last, at = max(at, excluded.at)""",
-        [(*key, *total) for key, total in batch.metrics.items()],
-    )
-    connection.executemany(
-        """INSERT INTO windows (run_id, pipeline, destination, stream, start_at, end_at, source_total, distinct_keys,
-                                repeats, verified, logged_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-        batch.windows,
-    )
-    connection.executemany(
-        """INSERT INTO coverage VALUES (?, ?, ?, ?) ON CONFLICT (pipeline, stream) DO UPDATE SET
-             covered_to_at = max(covered_to_at, excluded.covered_to_at),
-             logged_at = max(logged_at, excluded.logged_at)""",
-        [(row[1], row[3], row[5], row[10]) for row in batch.windows if row[9]],
-    )
-    connection.executemany(
-        """INSERT INTO streams VALUES (?, ?, ?, ?) ON CONFLICT (pipeline, stream) DO UPDATE SET
-             table_name = coalesce(excluded.table_name, table_name), seen_at = max(seen_at, excluded.seen_at)""",
-        [(*key, *value) for key, value in batch.streams.items()],
-    )
-    connection.executemany(
-        """INSERT INTO api_calls VALUES (?, ?, ?, ?, ?) ON CONFLICT (month, pipeline) DO UPDATE SET
-             month_total = excluded.month_total, budget = excluded.budget, logged_at = excluded.logged_at
-           WHERE excluded.logged_at >= api_calls.logged_at""",
-        batch.api_calls,
-    )
-    for run_id, errors in batch.errors.items():
-        _write_errors(connection, run_id, errors)
-    connection.executemany(
-        """INSERT INTO run_logs VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET
-             last_log_at = max(last_log_at, excluded.last_log_at)""",
-        batch.last_log.items(),
-    )
-    for run_id in batch.last_log:
-        _sum_up(connection, run_id)
-
-
-def _write_errors(connection: sqlite3.Connection, run_id: str, errors: list[tuple[object, ...]]) -> None:
-    kept = connection.execute("SELECT count(*) FROM errors WHERE run_id = ?", (run_id,)).fetchone()[0]
-    connection.executemany(
-        "INSERT INTO errors (run_id, pipeline, plugin, level, message, logged_at) VALUES (?, ?, ?, ?, ?, ?)",
-        errors[: max(0, ERRORS_PER_RUN - kept)],
-    )
-
-
-def _sum_up(connection: sqlite3.Connection, run_id: str) -> None:
-    """Bring a run's own figures up to date with its metrics.
-
-    A target that reports its batches (`batch_written`) is believed rather than its count of records, which also counts
-    those that were never committed. Without a role (text logs) the plugin's name tells.
-    """
-    sums = ", ".join(
-        f"{column} = (SELECT coalesce(sum(total), 0) FROM metrics m"  # noqa: S608 - from the constants above
-        f" WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline AND {condition})"
-        for column, condition in _COUNTERS.items()
-    )
-    # The SDK counts requests and times each of them; a tap with a quota counts its calls.
-    requests = (
-        "requests = (SELECT CAST(coalesce(sum(CASE WHEN metric = 'http_request_count' THEN total END),"
-        " sum(CASE WHEN metric = 'http_request_duration' THEN lines END),"
-        " sum(CASE WHEN metric = 'api_calls' THEN total END), 0) AS INTEGER) FROM metrics m"
-        " WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline)"
-    )
-    loaded = (
-        "rows_loaded = (SELECT coalesce(sum(CASE WHEN metric = 'batch_written' THEN total END),"
-        " sum(CASE WHEN metric = 'record_count' AND role = 'target' THEN total END)) FROM metrics m"
-        " WHERE m.run_id = runs.run_id AND m.pipeline = runs.pipeline)"
-    )
-    connection.execute(f"UPDATE runs SET {sums}, {requests}, {loaded} WHERE run_id = ?", (run_id,))  # noqa: S608 - constants above
+    sum_up(connection, run.run_id)
 
 
 def _collect_elt_logs(connection: sqlite3.Connection, project: Project) -> int:
@@ -314,11 +185,11 @@ def _collect_elt_logs(connection: sqlite3.Connection, project: Project) -> int:
         with store.transaction(connection):
             if not connection.execute("INSERT OR IGNORE INTO run_logs VALUES (?, ?)", (run_id, ended_at)).rowcount:
                 continue
-            batch = _Batch()
+            batch = Batch()
             for line in lines:
                 for fact in _elt_facts(line, run_id, pipelines.split("\n"), project):
                     batch.add(fact)
-            _write(connection, batch)
+            batch.write(connection)
         count += len(lines)
     return count
 
@@ -338,12 +209,20 @@ def _elt_facts(line: str, run_id: str, pipelines: list[str], project: Project) -
     return [fact]
 
 
-def _write_schedules(connection: sqlite3.Connection, project: Project, settings: Settings, now_at: int) -> None:
-    """Keep the schedules of `meltano.yml` beside the facts, with the last and the next time each is due."""
+def _write_schedules(connection: sqlite3.Connection, project: Project, settings: Settings, now_at: int) -> str | None:
+    """Keep the schedules of `meltano.yml` beside the facts, with the last and the next time each is due.
+
+    Returns:
+        What is wrong with an interval, if anything; such a schedule is kept without a time.
+    """
     now = datetime.fromtimestamp(now_at, settings.timezone)
     wanted = set()
+    mistake = None
     for schedule in project.schedules:
-        cron = parse_interval(schedule.interval)
+        try:
+            cron = parse_interval(schedule.interval)
+        except OpsError as error:
+            cron, mistake = None, f"Schedule {schedule.name}: {error}"
         due, following = due_times(cron.trigger(settings.timezone), now) if cron else (None, None)
         before = due_times(cron.trigger(settings.timezone), due - timedelta(seconds=1))[0] if cron and due else None
         seconds = int((following - due).total_seconds()) if due and following else None
@@ -371,6 +250,7 @@ def _write_schedules(connection: sqlite3.Connection, project: Project, settings:
     for name, pipeline in connection.execute("SELECT name, pipeline FROM schedules").fetchall():
         if (name, pipeline) not in wanted:
             connection.execute("DELETE FROM schedules WHERE name = ? AND pipeline = ?", (name, pipeline))
+    return mistake
 
 
 def _resolve_windows(connection: sqlite3.Connection, now_at: int) -> None:

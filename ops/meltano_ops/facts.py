@@ -15,24 +15,38 @@ from typing import Any
 from uuid import UUID
 
 MAX_MESSAGE = 8000
+# Beyond these a number or an instant is a plugin's mistake, and SQLite or the calendar could not hold it.
+_MAX_NUMBER = 2.0**62
+_MIN_INSTANT, _MAX_INSTANT = -(2**31), 2**33  # the years 1901 and 2242
 
 _METRIC_TEXT = re.compile(r"METRIC: (\{.*\})\s*$")
 _ELT_LINE = re.compile(r"^(?P<at>\S+Z) \[(?P<level>\w+)\s*\] (?P<plugin>\S+)\s+(?P<event>.*)$")
 _ELT_METRIC = re.compile(r"^METRIC\s+metric_name=(?P<metric>\w+) metric_value=(?P<value>[-+.\deE]+)")
+_EL_STATE_ID = re.compile(r"^\d{4}-\d\d-\d\dT\d{6}--(?=.+--.+)")
 # Plugins without structured logs arrive line by line at level info: a traceback's lines are told by their looks.
 _LOOKS_LIKE_ERROR = re.compile(
     r"^Traceback \(most recent call last\)|^  File \"|^    \S|^[\w.]+(?:Error|Exception)\b|\b(?:ERROR|CRITICAL|FATAL)\b"
 )
 _ERROR_LEVELS = frozenset({"error", "critical", "fatal", "exception"})
-# `token=abc`, `"app_secret": "abc"`, `Authorization: Bearer abc`, `mysql://user:abc@host`
+# `token=abc`, `"app_secret": "abc"`, `\"sign\": \"abc\"`, `x-acs-dingtalk-access-token: abc`, `mysql://user:abc@host`
 _SECRETS = (
     re.compile(
-        r"""((?:access_?token|refresh_?token|app_?secret|app_?key|client_?secret|api_?key|secret|password|passwd|token"""
-        r"""|session|sign(?:ature)?)(?:["']?\s*=\s*["']?|["']\s*:\s*["']))([^\s"'&,;}]+)""",
+        r"""((?:access[_-]?token|refresh[_-]?token|app[_-]?secret|app[_-]?key|client[_-]?secret|api[_-]?key|password"""
+        r"""|passwd)\\?["']?\s*[=:]\s*\\?["']?)(?!(?:YES|NO)\b)([^\s"'&,;}\\]+)""",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"""((?:secret|token|session|sign(?:ature)?)(?:\\?["']?\s*=\s*\\?["']?|\\?["']\s*:\s*\\?["']))"""
+        r"""([^\s"'&,;}\\]+)""",
         re.IGNORECASE,
     ),
     re.compile(r"(\bbearer\s+)(\S+)", re.IGNORECASE),
-    re.compile(r"(\w+://[^\s:/@]*:)([^\s@]+)(?=@)"),
+    re.compile(r"(\w+://[^\s:/@]*:)(\S+)(?=@)"),
+)
+# People's mobile and identity numbers, which databases quote in their messages ("Duplicate entry '138…'").
+_MOBILE = re.compile(r"(?<![0-9A-Za-z_.])((?:\+?86[- ]?)?1[3-9]\d)\d{4}(\d{4})(?![0-9A-Za-z_])")
+_IDENTITY = re.compile(
+    r"(?<![0-9A-Za-z_])(\d{6})(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![0-9A-Za-z_])"
 )
 # Tags by which a metric is kept apart inside a run and stream.
 _TAG = {
@@ -85,18 +99,18 @@ def read_json_line(line: bytes | str) -> Fact | None:
     """Return what a JSON log line says of a run, or None for a line that is cut, foreign or outside a run."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict):
         return None
     run_id, at = _run_id(entry.get("run_id")), instant(entry.get("timestamp"))
     if run_id is None or at is None:
         return None
-    event, level = str(entry.get("event") or ""), str(entry.get("level") or "info").lower()
+    event, level = clean(entry.get("event") or ""), clean(entry.get("level") or "info").lower()
     return Fact(
         run_id=run_id,
-        pipeline=str(entry.get("job_name") or ""),
-        plugin=str(entry.get("string_id") or entry.get("name") or "meltano"),
+        pipeline=pipeline_name(clean(entry.get("job_name") or "")),
+        plugin=clean(entry.get("string_id") or entry.get("name") or "meltano"),
         role=_role(entry.get("producer"), entry.get("consumer")),
         level=level,
         logged_at=at,
@@ -114,7 +128,8 @@ def read_text_line(line: str, run_id: str, pipeline: str) -> Fact | None:
     event, level = found["event"].rstrip(), found["level"].lower()
     metric = _metric_in_text(event)
     if named := _ELT_METRIC.match(event):
-        metric = Metric(named["metric"], float(named["value"]), "", "")
+        value = number(float(named["value"]))
+        metric = None if value is None else Metric(named["metric"], value, "", "")
     return Fact(run_id, pipeline, found["plugin"], "", level, at, metric, _error(event, level, {}))
 
 
@@ -125,23 +140,44 @@ def instant(text: object) -> int | None:
     try:
         # Python 3.10 does not know the Z.
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
+        seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+    except (ValueError, OverflowError):
         return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+    return seconds if _MIN_INSTANT <= seconds <= _MAX_INSTANT else None
 
 
 def redact(text: str) -> str:
-    """Return `text` without the secrets that plugins let slip into their logs."""
+    """Return `text` without the secrets and personal numbers that plugins let slip into their logs."""
     for pattern in _SECRETS:
         text = pattern.sub(r"\1***", text)
-    return text
+    return _IDENTITY.sub(r"\1************", _MOBILE.sub(r"\1****\2", text))
 
 
 def whole(value: object) -> int | None:
     """Return a number of a METRIC's tags as an integer, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    found = number(value)
+    return None if found is None else int(found)
+
+
+def number(value: object) -> float | None:
+    """Return a number that can be kept, or None: for what is none, for NaN and infinity, and beyond 2^62."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MAX_NUMBER <= value <= _MAX_NUMBER:
         return None
-    return int(value)
+    return value
+
+
+def clean(value: object) -> str:
+    """Return a value as text that SQLite takes: half of a surrogate pair, as a cut emoji leaves it, becomes a mark."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def pipeline_name(state_id: str) -> str:
+    """Return the pipeline that a state id belongs to.
+
+    `meltano el` without `--state-id` makes a new one of every run (`2026-11-22T100200--tap-a--target-b`): without the
+    time they are one pipeline.
+    """
+    return _EL_STATE_ID.sub("", state_id)
 
 
 def _run_id(value: object) -> str | None:
@@ -163,12 +199,12 @@ def _metric(info: object) -> Metric | None:
     if not isinstance(info, dict):
         return None
     tags: dict[str, Any] = info["tags"] if isinstance(info.get("tags"), dict) else {}
-    name, value = str(info.get("metric") or ""), info.get("value")
-    if not name or isinstance(value, bool) or not isinstance(value, (int, float)):
+    name, value = clean(info.get("metric") or ""), number(info.get("value"))
+    if not name or value is None:
         return None
     tag = tags.get(_TAG.get(name, ""))
     stream = tags.get("stream") or tags.get("endpoint") or ""
-    return Metric(name, float(value), str(stream), "" if tag is None else str(tag)[:200], tags)
+    return Metric(name, float(value), clean(stream), "" if tag is None else redact(clean(tag))[:200], tags)
 
 
 def _metric_in_text(event: str) -> Metric | None:
@@ -177,7 +213,7 @@ def _metric_in_text(event: str) -> Metric | None:
         return None
     try:
         return _metric(json.loads(found[1]))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -191,7 +227,7 @@ def _error(event: str, level: str, entry: dict[str, Any]) -> str | None:
         parts += _exception_lines(exception)
     elif isinstance(text := entry.get("exception") or entry.get("plugin_exception"), str):
         parts.append(text)
-    return redact("\n".join(part for part in parts if part))[:MAX_MESSAGE]
+    return redact(clean("\n".join(part for part in parts if part)))[:MAX_MESSAGE]
 
 
 def _exception_lines(exception: dict[str, Any]) -> list[str]:

@@ -7,24 +7,29 @@ until some Meltano command looks; its heartbeat, written every second, tells the
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from meltano_ops.facts import redact
+from meltano_ops.facts import pipeline_name, redact
 from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from meltano_ops.settings import Settings
 
 _COLUMNS = 'id, job_name, run_id, state, started_at, ended_at, last_heartbeat_at, payload, "trigger"'
 # STATE_EDIT rows are `meltano state set`, not runs.
 _RUNS = f"SELECT {_COLUMNS} FROM runs WHERE state IN ('RUNNING', 'SUCCESS', 'FAIL', 'DEAD')"  # noqa: S608 - a constant
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _AT_ONCE = 1000
+_BUSY_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -46,21 +51,23 @@ class History:
     """Meltano's run history of one project.
 
     Args:
-        settings: The project. `MELTANO_DATABASE_URI` is honoured; without it the database is `.meltano/meltano.db`.
+        settings: The project; `MELTANO_DATABASE_URI` is honoured.
+        database_uri: The same as `meltano.yml` has it. Without either the database is `.meltano/meltano.db`.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        uri = settings.variables.get("MELTANO_DATABASE_URI", "")
+    def __init__(self, settings: Settings, database_uri: str | None = None) -> None:
+        folder = settings.root / settings.variables.get("MELTANO_SYS_DIR_ROOT", ".meltano")
+        known = {
+            **settings.variables,
+            "MELTANO_PROJECT_ROOT": str(settings.root),
+            "MELTANO_SYS_DIR_ROOT": str(folder),
+        }
+        uri = settings.variables.get("MELTANO_DATABASE_URI") or database_uri or f"sqlite:///{folder / 'meltano.db'}"
+        uri = _VARIABLE.sub(lambda found: known.get(found[1], ""), uri)
         self.file: Path | None = None
-        self._uri = ""
-        if not uri:
-            folder = Path(settings.variables.get("MELTANO_SYS_DIR_ROOT") or settings.root / ".meltano")
-            self.file = settings.root / folder / "meltano.db"
-        elif uri.startswith("sqlite:///"):
-            path = uri.removeprefix("sqlite:///").split("?")[0].replace("$MELTANO_PROJECT_ROOT", str(settings.root))
-            self.file = settings.root / path.replace("$MELTANO_SYS_DIR_ROOT", str(settings.root / ".meltano"))
-        else:
-            self._uri = uri
+        self._uri = uri
+        if uri.startswith("sqlite:"):
+            self.file = settings.root / uri.partition(":///")[2].partition("?")[0]
 
     @property
     def local(self) -> bool:
@@ -94,14 +101,18 @@ class History:
         if not file.exists():
             return []
         # Meltano commits a heartbeat each second: read-only and patient.
-        with closing(sqlite3.connect(file.absolute().as_uri() + "?mode=ro", uri=True, timeout=30)) as connection:
-            connection.row_factory = sqlite3.Row
-            try:
+        address = file.absolute().as_uri() + "?mode=ro"
+        if not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists():
+            # SQLite would want to make files beside it.
+            address += "&immutable=1"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+                connection.row_factory = sqlite3.Row
                 return [dict(row) for row in connection.execute(query)]
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return []
-                raise OpsError(f"Meltano's run history {file} cannot be read: {error}") from None
+        except sqlite3.DatabaseError as error:
+            if "no such table" in str(error):
+                return []
+            raise OpsError(f"Meltano's run history {file} cannot be read: {error}") from None
 
     def _read_server(self, query: str) -> list[dict[str, Any]]:
         # A second of start-up that only those pay whose system database is a server.
@@ -118,7 +129,7 @@ def _run(row: dict[str, Any]) -> Run:
     return Run(
         id=row["id"],
         run_id=UUID(str(row["run_id"])).hex,
-        pipeline=row["job_name"] or "",
+        pipeline=pipeline_name(row["job_name"] or ""),
         state=row["state"],
         started_at=_seconds(row["started_at"]) or 0,
         ended_at=_seconds(row["ended_at"]),

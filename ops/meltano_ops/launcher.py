@@ -94,7 +94,7 @@ def launch(
         except locks.LockedError:
             return Outcome("stopped", -1)
         command = [*meltano_command(settings), *schedule.command]
-        history = History(settings)
+        history = History(settings, project.database_uri)
         if _only_dead(history, schedule):
             logger.warning("%s: the last run was killed; its row is passed over", schedule.name)
             environment["MELTANO_RUN_FORCE"] = "true"

@@ -33,20 +33,26 @@ class LogFile:
     device: int
     inode: int
     size: int
+    modified: float
     head: str
     rotate: bool
 
 
-def configured_logs(root: Path) -> list[tuple[Path, bool]]:
-    """Return the JSON log files that the project's `logging.yaml` names, and whether each must be rotated here."""
+def configured_logs(root: Path, named: str | None = None) -> list[tuple[Path, bool]]:
+    """Return the JSON log files of the project's logging configuration, and whether each must be rotated here.
+
+    Args:
+        root: The project.
+        named: Meltano's setting `cli.log_config`, where it is not the default `logging.yaml`.
+    """
     found: list[tuple[Path, bool]] = []
-    for name in ("logging.yaml", "logging.yml"):
+    for name in (named,) if named else ("logging.yaml", "logging.yml"):
         path = root / name
         if not path.is_file():
             continue
         try:
             document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError:
+        except (OSError, ValueError, yaml.YAMLError):
             # Meltano itself complains about it, and louder.
             continue
         if isinstance(document, dict):
@@ -56,21 +62,24 @@ def configured_logs(root: Path) -> list[tuple[Path, bool]]:
 
 
 def _json_handlers(root: Path, document: dict[str, Any]) -> Iterator[tuple[Path, bool]]:
-    formatters = document.get("formatters") or {}
-    json_formatters = {
-        name for name, entry in formatters.items() if str((entry or {}).get("()", "")).endswith("json_formatter")
+    def entries(name: str) -> dict[str, dict[str, Any]]:
+        part = document.get(name)
+        return {key: entry for key, entry in part.items() if isinstance(entry, dict)} if isinstance(part, dict) else {}
+
+    formatters = {
+        key for key, entry in entries("formatters").items() if str(entry.get("()")).endswith("json_formatter")
     }
-    for handler in (document.get("handlers") or {}).values():
-        if handler.get("filename") and handler.get("formatter") in json_formatters:
+    for handler in entries("handlers").values():
+        if isinstance(handler.get("filename"), str) and handler.get("formatter") in formatters:
             yield root / handler["filename"], str(handler.get("class", "")).endswith("WatchedFileHandler")
 
 
-def log_files(root: Path) -> list[LogFile]:
+def log_files(root: Path, named: str | None = None) -> list[LogFile]:
     """Return the project's JSON log files, rotated ones first, as they are on disk now."""
     files = []
-    for path, rotate in configured_logs(root):
-        rotated = sorted(path.parent.glob(f"{path.name}.*"), key=lambda old: old.stat().st_mtime)
-        files += [found for old in rotated if (found := _look(old, rotate=False))]
+    for path, rotate in configured_logs(root, named):
+        rotated = [found for old in path.parent.glob(f"{path.name}.*") if (found := _look(old, rotate=False))]
+        files += sorted(rotated, key=lambda old: old.modified)
         if current := _look(path, rotate=rotate):
             files.append(current)
     return files
@@ -81,11 +90,11 @@ def _look(path: Path, *, rotate: bool) -> LogFile | None:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             first = file.readline(_HEAD_BYTES)
-    except FileNotFoundError:
+    except OSError:
         return None
     # Until the first line is whole its digest would change.
     head = hashlib.sha256(first).hexdigest()[:16] if first.endswith(b"\n") or len(first) == _HEAD_BYTES else ""
-    return LogFile(path, status.st_dev, status.st_ino, status.st_size, head, rotate)
+    return LogFile(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime, head, rotate)
 
 
 def new_lines(file: LogFile, position: int, limit: int) -> tuple[list[bytes], int]:
@@ -97,7 +106,7 @@ def new_lines(file: LogFile, position: int, limit: int) -> tuple[list[bytes], in
     lines: list[bytes] = []
     try:
         source = file.path.open("rb")
-    except FileNotFoundError:
+    except OSError:
         return lines, position
     with source:
         if os.fstat(source.fileno()).st_ino != file.inode:

@@ -70,13 +70,18 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Project:
-    """The parts of a Meltano project that matter here."""
+    """The parts of a Meltano project that matter here.
+
+    `log_config` and `database_uri` are Meltano's settings of these names (`cli.log_config`), None where not set.
+    """
 
     root: Path
     environment: str | None
     plugins: dict[str, Plugin]
     jobs: dict[str, tuple[Block, ...]]
     schedules: tuple[Schedule, ...]
+    log_config: str | None = None
+    database_uri: str | None = None
 
     def base_name(self, plugin: str) -> str:
         """Return the plugin from which `plugin` inherits in the end, or itself."""
@@ -123,8 +128,19 @@ def load_project(root: Path, environment: str | None = None) -> Project:
         environment: The active environment; the project's default where it is None.
 
     Raises:
-        OpsError: The file cannot be read, or a schedule names a job that is not there.
+        OpsError: The file cannot be read or has an entry of the wrong shape, or a schedule names a job that is not
+            there.
     """
+    try:
+        return _load(root, environment)
+    except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
+        raise OpsError(
+            f"meltano.yml has an entry that is not as Meltano wants it ({type(error).__name__}: {error}); "
+            "`meltano compile` names the place."
+        ) from None
+
+
+def _load(root: Path, environment: str | None) -> Project:
     document = _read_yaml(root / "meltano.yml")
     parts = [document]
     for pattern in document.get("include_paths") or []:
@@ -138,13 +154,14 @@ def load_project(root: Path, environment: str | None = None) -> Project:
         for job in part.get("jobs") or []
     }
     schedules = tuple(_schedule(entry, jobs, environment) for part in parts for entry in part.get("schedules") or [])
-    return Project(root, environment, plugins, jobs, schedules)
+    log_config = document.get("cli.log_config") or (document.get("cli") or {}).get("log_config")
+    return Project(root, environment, plugins, jobs, schedules, log_config, document.get("database_uri"))
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise OpsError(f"{path} cannot be read: {error}") from error
     if not isinstance(document, dict):
         raise OpsError(f"{path} does not hold a mapping.")

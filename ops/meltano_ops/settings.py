@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import platformdirs
 from dotenv import dotenv_values
 
 if TYPE_CHECKING:
@@ -57,13 +59,14 @@ class Settings:
     variables: Mapping[str, str]
 
 
-def find_project(start: Path) -> Path:
-    """Return the nearest folder with a `meltano.yml`, from `start` upwards.
+def find_project(start: Path, environ: Mapping[str, str] | None = None) -> Path:
+    """Return the nearest folder with a `meltano.yml`, from `start` upwards, or `MELTANO_PROJECT_ROOT`, as Meltano does.
 
     Raises:
         OpsError: There is none.
     """
-    for folder in (start, *start.parents):
+    named = (os.environ if environ is None else environ).get("MELTANO_PROJECT_ROOT")
+    for folder in (Path(named).resolve(),) if named else (start, *start.parents):
         if (folder / "meltano.yml").is_file():
             return folder
     raise OpsError(f"No meltano.yml in {start} or above it: change into a Meltano project or name it with --project.")
@@ -107,10 +110,9 @@ def load_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
         raise OpsError(
             f"MELTANO_OPS_RETRY_PAUSES must be seconds such as '60 300 900', or 'none', not {' '.join(pauses)!r}."
         ) from None
-    database = Path(text("DATABASE", "ops.db"))
     return Settings(
         root=root,
-        database=database if database.is_absolute() else root / database,
+        database=_database(root, text("DATABASE")),
         timezone=timezone,
         environment=variables.get("MELTANO_ENVIRONMENT") or None,
         alert_urls=tuple(text("ALERT_URLS").split()),
@@ -125,3 +127,14 @@ def load_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
         retry_pauses=retry_pauses,
         variables=variables,
     )
+
+
+def _database(root: Path, named: str) -> Path:
+    """Return where the facts' file is: as named, else in the project, else (a project that is read-only) the user's."""
+    if named:
+        return root / named
+    path = root / "ops.db"
+    if os.access(root, os.W_OK) and (not path.exists() or os.access(path, os.W_OK)):
+        return path
+    mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+    return platformdirs.user_state_path("meltano-ops") / f"{root.name}-{mark}" / "ops.db"

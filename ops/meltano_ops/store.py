@@ -7,22 +7,35 @@ text in the project's zone wherever a query runs through `connect`. A `pipeline`
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import statistics
+import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 30
+# SQLITE_CORRUPT and SQLITE_NOTADB, which Python 3.10 tells by their texts alone.
+_DAMAGE = ("malformed", "file is not a database")
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- What the last collection could not read: Meltano's history, a schedule's interval.
+CREATE TABLE IF NOT EXISTS unreadable (
+    what TEXT PRIMARY KEY, cause TEXT NOT NULL, since_at INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- How far each log file has been read. A rotated file keeps its inode; the head tells a new file on a used inode.
 CREATE TABLE IF NOT EXISTS log_files (
@@ -221,8 +234,41 @@ def connect(path: Path, zone: ZoneInfo, *, read_only: bool = False) -> sqlite3.C
 
     Returns:
         A connection whose rows are `sqlite3.Row`, which leaves transactions to `transaction`.
+
+    Raises:
+        OpsError: It cannot be written. (One that is damaged is set aside, since facts can be collected again.)
     """
+    try:
+        return _open(path, zone, read_only=read_only)
+    except sqlite3.DatabaseError as error:
+        if read_only or not is_damage(error):
+            raise
+        set_aside(path)
+        return _open(path, zone, read_only=False)
+    except OSError as error:
+        raise OpsError(
+            f"{path} cannot be written ({error.strerror}): name a place with MELTANO_OPS_DATABASE."
+        ) from None
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Return whether an error says that the file itself is broken, so that asking again is of no use."""
+    return any(word in str(error) for word in _DAMAGE)
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, so that the next `connect` begins a new one and the facts are collected again."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(path.with_name(f"{path.name}.damaged-{stamp}{suffix}"))
+    logger.error("%s was damaged and is set aside; the facts are collected again", path)
+
+
+def _open(path: Path, zone: ZoneInfo, *, read_only: bool) -> sqlite3.Connection:
     if not read_only and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Error texts of plugins are in it: for the owner only, from the first moment.
         path.touch(mode=0o600)
     address = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rwc")
