@@ -126,13 +126,15 @@ class Approval:
         """The seconds of all its instants, for a later reading by the API that does not tell them.
 
         Returns:
-            Minute of the hour and second of each, such as ``create=1542 records=1542,4004 tasks=1543-4004,4004-``: of
-            a task, its begin and its end. Empty when no seconds are known.
+            Minute and second of each, for example ``create=1542 records=1542,4004 tasks=7:1543-4004,8:4004-``,
+            of a task behind its id: begin and end. Empty when no seconds are known.
         """
         if not any(instant and instant.exact for instant in self._instants()):
             return ""
         records = ",".join(_seconds(record["date"]) for record in self.records)
-        tasks = ",".join(f"{_seconds(task['create_time'])}-{_seconds(task['finish_time'])}" for task in self.tasks)
+        tasks = ",".join(
+            f"{task['taskid']}:{_seconds(task['create_time'])}-{_seconds(task['finish_time'])}" for task in self.tasks
+        )
         return f"create={_seconds(self.create_time)} records={records} tasks={tasks}"
 
     def restore_seconds(self, known: str) -> None:
@@ -145,8 +147,9 @@ class Approval:
         _restore(self.columns, "create_time", told.get("create", ""))
         for record, seconds in zip(self.records, told.get("records", "").split(","), strict=False):
             _restore(record, "date", seconds)
-        for task, pair in zip(self.tasks, told.get("tasks", "").split(","), strict=False):
-            begin, _, end = pair.partition("-")
+        pairs = dict(pair.rpartition(":")[::2] for pair in told.get("tasks", "").split(","))
+        for task in self.tasks:
+            begin, _, end = pairs.get(task["taskid"], "").partition("-")
             _restore(task, "create_time", begin)
             _restore(task, "finish_time", end)
 

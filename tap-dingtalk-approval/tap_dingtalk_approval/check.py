@@ -27,7 +27,7 @@ def diagnose(client: Client, processes: Iterable[Process], now: datetime) -> tup
 
     Returns:
         Whether everything is well, and a line that begins with `OK` or with what is wrong: address, credentials,
-        permission, template, quota, request, platform or data.
+        permission, permission scope, template, quota, request, platform or data.
     """
     window = Window(now - timedelta(days=30), now)
     found: list[str] = []

@@ -50,7 +50,12 @@ LONGEST_SLOWNESS = 600.0
 five minutes."""
 
 _FEW = 3
-_PUNISHED = re.compile(r"从\s*\S+\s+\S+\s*到\s*([-\d]+ [:\d]+).*?(?:限制|处罚)将在\s*([-\d]+ [:\d]+)\s*结束")
+_PUNISHED = re.compile(
+    r"(?:到\s*(?P<until>[-\d]+ [:\d]+).*?)?(?:限制|处罚)将在\s*(?P<end>[-\d]+ [:\d]+)\s*结束", re.DOTALL
+)
+_LAST_SECOND = 1.0
+"""The platform tells ends to the second; that second shall be over, too."""
+
 _BANNED = 1111
 
 
@@ -96,9 +101,11 @@ class Client:
         self._exhausted: QuotaExhaustedError | None = None
         self._session = requests.Session()
         self._session.mount("http", HTTPAdapter(pool_maxsize=settings.max_concurrency + 1))
-        # urllib3 logs the path of every request at DEBUG, and the old API has its token there.
-        logging.getLogger("urllib3").setLevel(logging.INFO)
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+        self._reached = False
+        # urllib3 logs the path of every request at DEBUG, and that of an answer with odd headers as a warning. The old
+        # API has its token there.
+        for name in ("urllib3", "urllib3.connectionpool", "urllib3.connection"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def send(self, call: Call, parse: Callable[[Mapping[str, Any]], T]) -> T:
         """Send a call and read its answer, repeating it as the error table says.
@@ -191,7 +198,9 @@ class Client:
             raise Refusal("timeout", answered=False) from None
         except requests.RequestException as error:
             raise Refusal("connection", type(error).__name__, answered=False) from None
-        return read_answer(response, self.api)
+        body = read_answer(response, self.api, reached=self._reached)
+        self._reached = True
+        return body
 
     def _limiter(self, path: str) -> Limiter:
         with self._lock:
@@ -265,8 +274,14 @@ def _backoff(attempt: int) -> float:
     return min(LONGEST_PAUSE, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
 
 
-def read_answer(response: requests.Response, api: Api) -> Mapping[str, Any]:
+def read_answer(response: requests.Response, api: Api, *, reached: bool) -> Mapping[str, Any]:
     """The JSON object of an answer that is no error.
+
+    Args:
+        response: The answer.
+        api: The generation of the API.
+        reached: Whether the platform has answered before. Then a page of HTML is the ban of an address, whose HTTP
+            status is documented nowhere; before, it may as well come from a wrong address.
 
     Raises:
         Refusal: It is one, or it is not the platform's: a page of HTML, half an answer, the ban of an address.
@@ -281,6 +296,8 @@ def read_answer(response: requests.Response, api: Api) -> Mapping[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
+        if reached and status < requests.codes.server_error and response.content.lstrip()[:1] == b"<":
+            raise Refusal("ip_banned")
         raise Refusal("not_json") if response.ok and status < requests.codes.multiple_choices else on_the_way
     if body.get("status") == _BANNED and "errcode" not in body:
         raise Refusal("ip_banned")
@@ -324,12 +341,16 @@ def punishment(message: str, now: datetime) -> float | None:
     if not found:
         return None
     try:
-        counted_until, ends = (
-            datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING) for text in found.groups()
-        )
+        ends = _beijing(found["end"])
+        left = (ends - now.astimezone(timezone.utc)).total_seconds()
+        if not -_LAST_SECOND <= left <= LONGEST_SLOWNESS:
+            if not found["until"]:
+                return None
+            left = (ends - _beijing(found["until"])).total_seconds()
     except ValueError:
         return None
-    left = (ends - now.astimezone(timezone.utc)).total_seconds()
-    if not -1 <= left <= LONGEST_SLOWNESS:
-        left = (ends - counted_until).total_seconds()
-    return max(1.0, left)
+    return max(0.0, left) + _LAST_SECOND
+
+
+def _beijing(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)

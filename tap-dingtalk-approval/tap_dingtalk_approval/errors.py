@@ -33,6 +33,7 @@ class Topic(str, Enum):
     ADDRESS = "address"
     CREDENTIALS = "credentials"
     PERMISSION = "permission"
+    SCOPE = "permission scope"
     TEMPLATE = "template"
     QUOTA = "quota"
     REQUEST = "request"
@@ -76,7 +77,7 @@ _PERMISSION = Rule(
 _ADDRESS_LIST = Rule(
     Action.STOP, Topic.PERMISSION, "Add this machine's address to the app's 服务器出口IP in the developer console."
 )
-_SCOPE = Rule(Action.STOP, Topic.PERMISSION, "Widen the app's 权限范围 to the departments whose approvals are read.")
+_SCOPE = Rule(Action.STOP, Topic.SCOPE, "Widen the app's 权限范围 to the departments whose approvals are read.")
 _TEMPLATE = Rule(
     Action.STOP,
     Topic.TEMPLATE,
@@ -146,7 +147,7 @@ RULES: Mapping[str, Rule] = {
     "Forbidden.AccessDenied.ApiCountLimitForOrg": _QUOTA,
     "Forbidden.AccessDenied.AccessTokenPermissionDenied": _PERMISSION,
     "Forbidden.AccessDenied.IpNotInWhiteList": _ADDRESS_LIST,
-    "processSetupNoPermission": _PERMISSION,
+    "processSetupNoPermission": _SCOPE,
     "noPermission": _PERMISSION,
     "processInstanceNotExist": _GONE,
     "aflowProcessInstNotExist": _GONE,
@@ -186,7 +187,7 @@ RULES: Mapping[str, Rule] = {
         Action.RETRY, Topic.ADDRESS, "No answer in time: check the network, or raise request_timeout_seconds."
     ),
     "not_json": Rule(Action.RETRY, Topic.ADDRESS, "The answer is not the platform's; check api_url."),
-    "incomplete": Rule(Action.RETRY, Topic.DATA, "The answer lacks what was asked for; run again later."),
+    "incomplete": Rule(Action.RETRY_FEW, Topic.DATA, "The answer lacks what was asked for; run again later."),
     "cursor_repeated": Rule(
         Action.STOP, Topic.DATA, "The listing goes round in circles, so it cannot be called complete; run again later."
     ),
@@ -206,7 +207,8 @@ CREDENTIAL_RULES: Mapping[str, Rule] = {
 UNKNOWN = Rule(Action.STOP, Topic.PLATFORM, "The platform does not document this code; ask its support.")
 """Any other code."""
 
-_BY_NAME = (("ApiCountLimit", _QUOTA), ("QpmLimit", _PACE_MINUTE), ("QpsLimit", _PACE))
+_BY_NAME = (("ApiCountLimit", _QUOTA), ("QpmLimit", _PACE_MINUTE), ("QpsLimit", _PACE), ("isp.", _BUSY_FEW))
+_OF_ONE = frozenset({Topic.SCOPE, Topic.TEMPLATE, Topic.REQUEST, Topic.DATA})
 _GONE_TEXT = re.compile(
     r"实例.{0,12}(不存在|已删除|已被删除)|(不存在|找不到).{0,12}实例|审批单不存在|instance.{0,20}(not.?(exist|found)|deleted)",
     re.IGNORECASE,
@@ -229,6 +231,15 @@ def rule_of(code: str, message: str = "", *, rules: Mapping[str, Rule] = RULES) 
         if part in code:
             return rule
     return _GONE if _GONE_TEXT.search(message) else UNKNOWN
+
+
+def is_about_one(rule: Rule) -> bool:
+    """Whether an error of a call for one approval says something about that approval only.
+
+    What one that was deleted, or moved to a department outside the app's scope, looks like in the old API is documented
+    nowhere: anything but a refusal of the app itself may mean it.
+    """
+    return rule is UNKNOWN or rule.topic in _OF_ONE or rule.action is Action.RETRY_FEW
 
 
 def topapi_code(body: Mapping[str, object]) -> str | None:

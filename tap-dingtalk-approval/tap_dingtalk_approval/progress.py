@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_dingtalk_approval.values import BEIJING, format_instant, parse_instant
+from tap_dingtalk_approval.values import BEIJING, format_instant, parse_setting
 from tap_dingtalk_approval.windows import days_between, first_whole_day, next_midnight
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REPLICATION_KEY = "create_time"
 PATIENCE = 3
 """Runs in a row in which an approval may be unreadable, for a reason that nobody documents, before it is given up."""
+
+PATIENCE_WITH_BUSY = 10
+"""The same when the platform says that it is busy, while it answers for other approvals."""
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Progress:
             listed_until=_moment(state, "listed_until") or bookmark if unread else bookmark,
             unread=unread,
             open={one: seconds.get(one, "") for one in _texts(state, "open_approvals")},
-            settled={one: parse_instant(created).at for created, one in _pairs(state, "settled_approvals")},
+            settled={one: parse_setting(created).at for created, one in _pairs(state, "settled_approvals")},
             settled_since=_moment(state, "settled_since"),
             days={date.fromisoformat(day): int(count) for day, count in _pairs(state, "created_per_day")},
             failing={one: int(runs) for one, runs in _pairs(state, "failing_approvals")},
@@ -161,18 +164,29 @@ class Progress:
         self._forget(instance_id)
         self._settle(instance_id, None)
 
-    def failed(self, instance_id: str) -> bool:
-        """An approval could not be read, for whatever reason.
+    def failed(self, instance_id: str, *, patience: int) -> int:
+        """An approval could not be read, and nothing says that it never will be.
+
+        In the end it is given up. Before, after `PATIENCE` runs, it is followed like one that is not final, so that it
+        holds up the bookmark no longer.
+
+        Args:
+            instance_id: Which.
+            patience: In how many runs in a row it may fail, the last of them included.
 
         Returns:
-            Whether it was given up: it has failed `PATIENCE` runs in a row.
+            In how many runs in a row it has failed.
         """
         runs = self.failing.get(instance_id, 0) + 1
-        if runs >= PATIENCE:
+        if runs >= patience:
             self.gone(instance_id)
-            return True
+            return runs
         self.failing[instance_id] = runs
-        return False
+        if runs >= PATIENCE and instance_id in self.unread:
+            del self.unread[instance_id]
+            self.open[instance_id] = ""
+            self._move_bookmark()
+        return runs
 
     def closed_days(self) -> dict[date, int]:
         """Approvals by day, of the days that the listing has passed. Empty while some are listed and not read."""
@@ -207,7 +221,7 @@ class Progress:
 
 
 def _moment(state: Mapping[str, Any], key: str) -> datetime | None:
-    return parse_instant(state[key]).at if state.get(key) else None
+    return parse_setting(state[key]).at if state.get(key) else None
 
 
 def _texts(state: Mapping[str, Any], key: str) -> list[str]:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_dingtalk_approval.api import PAGE_SIZE
-from tap_dingtalk_approval.errors import UNKNOWN, Action, DingTalkError
+from tap_dingtalk_approval.errors import UNKNOWN, Action, DingTalkError, Topic, is_about_one
 from tap_dingtalk_approval.windows import CAP
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LISTING_ATTEMPTS = 3
 """How often a listing that goes round in circles is tried."""
 
 HOPELESS = 20
-"""After so many approvals in a row that could not be read, something else than these approvals is wrong."""
+"""After more approvals in a row that could not be read, something else than these approvals is wrong."""
 
 _AHEAD = 4
 """Approvals for each thread that are fetched ahead of the one that is being written."""
@@ -73,6 +73,11 @@ class Unreadable:
         """Whether the platform says that it will never be readable again."""
         return self.error.rule.action is Action.SKIP
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the platform says that it is out of order, which says nothing about the approval."""
+        return self.error.rule.topic is Topic.PLATFORM and self.error.rule is not UNKNOWN
+
 
 def list_window(
     client: Client,
@@ -105,7 +110,7 @@ def list_window(
             return Listing(ids, repeats)
         except _CircleError:
             continue
-    raise DingTalkError("cursor_repeated", f"the listing of {process_code} from {window} repeats a cursor")
+    raise _endless(process_code, window)
 
 
 def is_about_time(error: DingTalkError) -> bool:
@@ -125,7 +130,7 @@ def _pages(
     ids: dict[str, None] = {}
     cursor: int | str | None = 0
     used = set()
-    count = 0
+    count = offset = 0
     while cursor is not None:
         used.add(cursor)
         call = client.api.listing_call(process_code, window.start_ms, window.end_ms, cursor=cursor, size=page_size)
@@ -133,15 +138,22 @@ def _pages(
         ids |= dict.fromkeys(page.ids)
         on_page(page.ids)
         count += len(page.ids)
-        if count >= most and (page.cursor is not None or count >= CAP):
-            raise WindowTooFullError
+        offset += page_size
         cursor = page.cursor
+        if cursor is not None and offset >= CAP and not page.ids:
+            raise _endless(process_code, window)
+        if count >= CAP or (cursor is not None and (count >= most or offset >= CAP)):
+            raise WindowTooFullError
         if cursor in used:
             # Some clients report that the last page repeats a cursor, or says 0. Behind a full page there may be more.
             if len(page.ids) >= page_size:
                 raise _CircleError
             break
     return list(ids)
+
+
+def _endless(process_code: str, window: Window) -> DingTalkError:
+    return DingTalkError("cursor_repeated", f"the listing of {process_code} from {window} does not come to an end")
 
 
 class Fetcher:
@@ -182,7 +194,8 @@ class Fetcher:
             ids: Which.
 
         Yields:
-            Each approval, or that it could not be read.
+            Each approval, or that it could not be read. What could not is not told when nothing more can be read: it
+            may not be these approvals that are at fault.
 
         Raises:
             DingTalkError: Nothing more can be read. What was on its way has been yielded before.
@@ -190,7 +203,7 @@ class Fetcher:
         waiting = iter(ids)
         running: deque[tuple[str, Future[Approval]]] = deque()
         failure: DingTalkError | None = None
-        failed_in_a_row = 0
+        in_a_row: list[Unreadable] = []
         while True:
             if failure is None:
                 running.extend((one, self._start(one)) for one in islice(waiting, self._ahead - len(running)))
@@ -199,16 +212,21 @@ class Fetcher:
             one, future = running.popleft()
             del self._started[one]
             try:
-                yield future.result()
-                failed_in_a_row = 0
+                approval = future.result()
             except DingTalkError as error:
-                failed_in_a_row += 0 if error.rule.action is Action.SKIP else 1
-                if _is_about_one(error) and failed_in_a_row < HOPELESS:
+                if error.rule.action is Action.SKIP:
                     yield Unreadable(one, error)
+                elif failure is None and is_about_one(error.rule) and len(in_a_row) < HOPELESS:
+                    in_a_row.append(Unreadable(one, error))
                 else:
                     failure = failure or error
+            else:
+                yield from in_a_row
+                in_a_row = []
+                yield approval
         if failure:
             raise failure
+        yield from in_a_row
 
     def _start(self, instance_id: str) -> Future[Approval]:
         if instance_id not in self._started:
@@ -223,8 +241,3 @@ def read_approval(client: Client, instance_id: str) -> Approval:
         DingTalkError: It cannot be read.
     """
     return client.send(client.api.detail_call(instance_id), lambda body: client.api.approval_of(instance_id, body))
-
-
-def _is_about_one(error: DingTalkError) -> bool:
-    # What an approval that was deleted looks like in the old API is not documented: it may be any of these.
-    return error.rule is UNKNOWN or error.rule.action in {Action.SKIP, Action.RETRY_FEW} or error.code == "incomplete"

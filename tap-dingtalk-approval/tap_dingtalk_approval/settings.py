@@ -13,7 +13,7 @@ from tap_dingtalk_approval.api import PAGE_SIZE
 from tap_dingtalk_approval.schema import APPROVAL_COLUMNS, TABLE_ROW_COLUMNS, TYPES
 from tap_dingtalk_approval.topapi import TopApi
 from tap_dingtalk_approval.v1 import V1Api
-from tap_dingtalk_approval.values import parse_instant
+from tap_dingtalk_approval.values import parse_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -206,8 +206,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         api_version=version,
         api_url=(config.get("api_url") or API_VERSIONS[version].default_url).rstrip("/"),
         processes=tuple(read_process(entry) for entry in config["processes"]),
-        start_date=parse_instant(config["start_date"]).at,
-        end_date=parse_instant(config["end_date"]).at if config.get("end_date") else None,
+        start_date=parse_setting(config["start_date"]).at,
+        end_date=parse_setting(config["end_date"]).at if config.get("end_date") else None,
         lookback=timedelta(hours=float(config["lookback_hours"])),
         page_size=config["page_size"],
         max_requests_per_second=float(config["max_requests_per_second"]),
@@ -239,7 +239,7 @@ def _date_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     for name in ("start_date", "end_date"):
         if config.get(name):
             try:
-                dates[name] = parse_instant(config[name]).at
+                dates[name] = parse_setting(config[name]).at
             except ValueError:
                 yield f"{name} is {config[name]!r}; write it like 2026-01-31T00:00:00+08:00"
     if len(dates) == 2 and dates["start_date"] >= dates["end_date"]:  # noqa: PLR2004 -- both are there

@@ -9,11 +9,10 @@ from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_dingtalk_approval import metrics, rows, schema
-from tap_dingtalk_approval.approval import Approval
 from tap_dingtalk_approval.client import StoppedError
 from tap_dingtalk_approval.errors import DingTalkError, QuotaExhaustedError
 from tap_dingtalk_approval.forms import read_form
-from tap_dingtalk_approval.progress import REPLICATION_KEY, Progress
+from tap_dingtalk_approval.progress import PATIENCE, PATIENCE_WITH_BUSY, REPLICATION_KEY, Progress
 from tap_dingtalk_approval.reader import (
     LONGEST_LISTING,
     Fetcher,
@@ -32,6 +31,7 @@ from tap_dingtalk_approval.windows import (
     first_part,
     later_start,
     listing_range,
+    longer_than,
     most_ids,
     rest_after,
     shorter_than,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_dingtalk_approval.approval import Approval
     from tap_dingtalk_approval.settings import Process
     from tap_dingtalk_approval.tap import TapDingTalkApproval
 
@@ -87,6 +88,8 @@ class ApprovalStream(Stream):
         self._followed: dict[str, None] = {}
         self._unreadable: set[str] = set()
         self._unsaved = 0
+        self._has_read = False
+        self._busy: list[str] = []
 
     def _sibling(self, suffix: str, columns: dict[str, object], key: str) -> SiblingStream:
         keys = ("process_instance_id", key)
@@ -144,6 +147,7 @@ class ApprovalStream(Stream):
                 self._approvals.report_quota(error)
             except DingTalkError as error:
                 self._approvals.report_failure(self.name, error)
+            self._judge_busy()
             self._save()
             self._remarks.sum_up()
             metrics.open_approvals(self.name, len(self._progress.open))
@@ -185,6 +189,7 @@ class ApprovalStream(Stream):
             self._save()
             yield from self._fetch_unread()
             self._write_totals(window)
+            longest = max(longest, longer_than(window, len(ids), self._most_ids))
             left = rest_after(left, window)
 
     def _list_window(self, window: Window) -> Listing:
@@ -194,9 +199,14 @@ class ApprovalStream(Stream):
             self._process.code,
             window,
             page_size=settings.page_size,
-            most=most_ids(settings.monthly_call_budget, settings.page_size),
+            most=self._most_ids,
             on_page=self._begin,
         )
+
+    @property
+    def _most_ids(self) -> int:
+        settings = self._approvals.settings
+        return most_ids(settings.monthly_call_budget, settings.page_size)
 
     def _begin(self, ids: list[str]) -> None:
         """Fetch what a page lists while the next pages come, unless calls are so few that the listing needs them."""
@@ -234,17 +244,23 @@ class ApprovalStream(Stream):
 
     def _fetch(self, ids: list[str]) -> Iterator[Record]:
         for outcome in self._fetcher.fetch(ids):
-            if isinstance(outcome, Approval):
-                yield from self._write(outcome)
-            else:
+            if isinstance(outcome, Unreadable):
                 self._give_up(outcome)
+            else:
+                yield from self._write(outcome)
             self._unsaved += 1
             if self._unsaved >= SAVE_EVERY:
                 self._save()
 
     def _write(self, approval: Approval) -> Iterator[Record]:
         approval.restore_seconds(self._progress.open.get(approval.id, ""))
-        form = read_form(self._process, approval.components)
+        try:
+            form = read_form(self._process, approval.components)
+        except DingTalkError as error:
+            # It counts as not read: once the settings are mended, the next run reads it.
+            self._unreadable.add(approval.id)
+            self._approvals.report_failure(self.name, error)
+            return
         self._remarks.add(form)
         yield rows.approval_row(approval, self._process.code, form)
         for alias, table in self._tables.items():
@@ -252,6 +268,7 @@ class ApprovalStream(Stream):
         self._records.write(rows.record_rows(approval))
         self._tasks.write(rows.task_rows(approval))
         self._followed.pop(approval.id, None)
+        self._has_read = True
         # Only now, behind all its rows, may a STATE message say that it was read.
         self._progress.read(approval)
 
@@ -260,10 +277,27 @@ class ApprovalStream(Stream):
         if unreadable.is_gone:
             self._progress.gone(unreadable.id)
             self.logger.warning("Approval %s is no longer readable: %s", unreadable.id, unreadable.error)
-        elif self._progress.failed(unreadable.id):
-            self.logger.warning("Approval %s is given up: %s", unreadable.id, unreadable.error)
+            return
+        if unreadable.is_busy:
+            self._busy.append(unreadable.id)
+            self.logger.warning(
+                "Approval %s cannot be read now, the next run tries again: %s", unreadable.id, unreadable.error
+            )
+        elif (runs := self._progress.failed(unreadable.id, patience=PATIENCE)) == 1:
+            self.logger.warning(
+                "Approval %s is no longer readable, it seems: it is given up if %d more runs cannot read it. %s",
+                unreadable.id,
+                PATIENCE - 1,
+                unreadable.error,
+            )
         else:
-            self.logger.warning("Approval %s will be tried again: %s", unreadable.id, unreadable.error)
+            self.logger.info("Approval %s still is not readable, in %d runs.", unreadable.id, runs)
+
+    def _judge_busy(self) -> None:
+        """Count what the platform was too busy for, unless it was so for everybody."""
+        for one in self._busy if self._has_read else ():
+            if self._progress.failed(one, patience=PATIENCE_WITH_BUSY) == PATIENCE_WITH_BUSY:
+                self.logger.warning("Approval %s is given up: no run could read it.", one)
 
     def _write_totals(self, window: Window) -> None:
         days = self._progress.closed_days()

@@ -139,9 +139,10 @@ class TapDingTalkApproval(Tap):
     # The run
 
     def report_failure(self, stream: str, error: DingTalkError) -> None:
-        """Note that a stream could not be read, and say why."""
+        """Note that a stream could not be read, and say why, once."""
+        if str(self._failures.get(stream)) != str(error):
+            self.logger.error("%s: %s", stream, error)
         self._failures[stream] = error
-        self.logger.error("%s: %s", stream, error)
 
     def report_quota(self, error: QuotaExhaustedError) -> None:
         """Say loudly that no more calls are possible. The run ends well: it has kept what it read."""

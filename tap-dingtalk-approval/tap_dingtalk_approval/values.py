@@ -72,6 +72,16 @@ def parse_instant(value: object) -> Instant:
     return Instant(at, exact=numbers[5] is not None)
 
 
+def parse_setting(value: str) -> Instant:
+    """Read a moment that a person or this tap wrote. Like `parse_instant`, but a ``Z`` is true: it is RFC 3339's UTC.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = str(value).strip()
+    return parse_instant(f"{text[:-1]}+00:00" if text[-1:] in ("Z", "z") else text)
+
+
 def instant_or_none(value: object) -> Instant | None:
     """The same for a field of an approval, where what cannot be read must not end a run: None."""
     if empty_to_none(value) is None:
@@ -99,9 +109,18 @@ def text_or_none(value: object) -> str | None:
         The text as it is, None for every spelling of nothing.
     """
     value = empty_to_none(value)
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return value if value is None or isinstance(value, str) else to_json(value)
+
+
+def to_json(value: object) -> str:
+    """Parsed JSON as text. A Decimal becomes the number that it was read from, which the standard library refuses."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(to_json, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{to_json(key)}:{to_json(one)}' for key, one in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def texts_or_none(value: object) -> list[str] | None:
@@ -109,7 +128,10 @@ def texts_or_none(value: object) -> list[str] | None:
     value = empty_to_none(value)
     if value is None:
         return None
-    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    if isinstance(value, str):
+        told = structure_or_none(value)
+        value = told if isinstance(told, list) else value.split(",")
+    parts = value if isinstance(value, list) else [value]
     return [str(part).strip() for part in parts if str(part).strip()] or None
 
 

@@ -26,7 +26,8 @@ OLDEST = timedelta(days=365)
 CAP = 10_000
 """Ids that one listing gives at most; what happens beyond is not documented."""
 
-_SPLIT = 4
+_SPLIT = 16
+"""A listing that breaks off has cost up to 500 calls, a window that was cut too short costs one: rather too short."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,26 @@ def shorter_than(window: Window) -> timedelta | None:
     return max(SHORTEST, timedelta(seconds=seconds))
 
 
+def longer_than(window: Window, found: int, most: int) -> timedelta:
+    """How long a piece to try after a window with few approvals.
+
+    Args:
+        window: Which was listed.
+        found: Its approvals.
+        most: So many are too many for one listing.
+    """
+    return min(LONGEST, window.length * 2) if found * 4 < most else window.length
+
+
 def most_ids(budget: int | None, page_size: int) -> int:
     """How many approvals one listing may have before it is tried in shorter pieces.
 
     Args:
-        budget: Calls a month; a listing that took more than half of them might never come to its end.
+        budget: Calls a month. A listing breaks off after an eighth of them, so that something is left for the shorter
+            pieces and what they list; otherwise every month would go into the same listing.
         page_size: Ids a page.
     """
-    return CAP if budget is None else min(CAP, max(2, budget // 2) * page_size)
+    return CAP if budget is None else min(CAP, max(2, budget // 8) * page_size)
 
 
 def later_start(refused: Window, end: datetime, now: datetime) -> datetime | None:

@@ -14,6 +14,7 @@ from tap_dingtalk_approval.errors import DingTalkError
 from tap_dingtalk_approval.forms import convert, read_form
 from tap_dingtalk_approval.settings import read_process
 from tap_dingtalk_approval.topapi import TopApi
+from tap_dingtalk_approval.values import texts_or_none, to_json
 
 UNFILLED = '[{"componentName":"TextField","componentType":"TextField","props":{"id":"TextField_1E","label":"事项"}}]'
 
@@ -187,6 +188,7 @@ def test_cells_may_be_missing_or_native_lists() -> None:
             "rowValue": [
                 {"label": "金额", "value": "1,280.50", "key": "m"},
                 {"label": ["开始时间", "结束时间"], "value": ["2026-01-01", None], "key": "r"},
+                {"label": "事项", "value": 280.10, "key": "n"},
             ],
         },
         {"rowNumber": "c", "rowValue": []},
@@ -194,10 +196,30 @@ def test_cells_may_be_missing_or_native_lists() -> None:
     form = read_form(process(tables=ITEMS), [table(json.dumps(rows))])
     assert form.tables["items"] == [
         {"item": "住宿", "money": None, "tags": ["甲", "乙"]},
-        {"item": None, "money": Decimal("1280.50"), "tags": None},
+        {"item": "280.1", "money": Decimal("1280.50"), "tags": None},
         {"item": None, "money": None, "tags": None},
     ]
     assert not form.missing
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.decimals(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_native_json_becomes_text_without_a_change(value: object) -> None:
+    assert json.loads(to_json(value), parse_float=Decimal, parse_int=Decimal) == value
+
+
+@pytest.mark.parametrize("text", ["id1,id2", '["id1","id2"]', ["id1", "id2"], " id1 , id2 "])
+def test_ids_come_as_a_list_or_as_text(text: object) -> None:
+    assert texts_or_none(text) == ["id1", "id2"]
 
 
 def test_two_components_with_one_label_are_an_error_that_tells_how_to_tell_them_apart() -> None:

@@ -80,17 +80,24 @@ PUNISHED = "apiPath(x), 从 2026-09-03 00:01:02 到 2026-09-03 00:01:02 请求�
 @pytest.mark.parametrize(
     ("word", "ends", "now", "seconds"),
     [
-        ("限制", "2026-09-03 00:01:09", "2026-09-03 00:01:02", 7.0),
-        ("处罚", "2026-09-03 00:01:09", "2026-09-03 00:01:02", 7.0),
-        ("限制", "2026-09-03 00:01:03", "2026-09-03 00:01:02", 1.0),
+        # With the last second, which shall be over, too.
+        ("限制", "2026-09-03 00:01:09", "2026-09-03 00:01:02", 8.0),
+        ("处罚", "2026-09-03 00:01:09", "2026-09-03 00:01:02", 8.0),
+        ("限制", "2026-09-03 00:01:03", "2026-09-03 00:01:02", 2.0),
         # This machine's clock cannot be right: the punishment's own length counts.
-        ("限制", "2026-09-03 00:01:09", "2026-11-22 10:00:00", 7.0),
-        ("限制", "2026-09-03 00:01:09", "2026-09-01 10:00:00", 7.0),
+        ("限制", "2026-09-03 00:01:09", "2026-11-22 10:00:00", 8.0),
+        ("限制", "2026-09-03 00:01:09", "2026-09-01 10:00:00", 8.0),
     ],
 )
 def test_the_end_of_a_punishment_is_obeyed(word: str, ends: str, now: str, seconds: float) -> None:
     moment = datetime.fromisoformat(now).replace(tzinfo=BEIJING)
     assert punishment(PUNISHED.format(word, ends), moment) == seconds
+
+
+def test_an_end_is_enough() -> None:
+    text = "请求被暂时限制了, 限制将在 2026-09-03 00:01:09 结束"
+    assert punishment(text, datetime(2026, 9, 3, 0, 1, 2, tzinfo=BEIJING)) == 8.0
+    assert punishment(text, datetime(2026, 11, 3, tzinfo=BEIJING)) is None
 
 
 @given(st.text(max_size=60))

@@ -116,3 +116,25 @@ def test_two_components_of_one_label_fail_with_their_ids_and_the_bookmark_stays(
     again = office.run(run.state, processes=[twins])
     assert not again.failed
     assert {row["process_instance_id"] for row in again.records["refund"]} == set(office.truth(sandbox.refund))
+
+
+def test_forms_whose_labels_are_not_clear_do_not_keep_the_others_from_being_read(
+    new_office: Callable[..., Any],
+) -> None:
+    office = new_office(approvals=0)
+    sandbox = office.sandbox
+    plain = [sandbox.start(sandbox.expense)]
+    sandbox.advance(60)
+    sandbox.edit_template(sandbox.expense, add=[{"id": "TextField_TWIN", "type": "TextField", "label": "标题"}])
+    twins = [sandbox.start(sandbox.expense), sandbox.start(sandbox.expense)]
+    sandbox.advance(60)
+    run = office.run()
+    assert run.failed
+    assert [row["process_instance_id"] for row in run.records["expense"]] == plain
+    assert sorted(run.bookmark("expense")["unread_approvals"]) == sorted(twins)
+    assert run.log.count("Tell them apart by id") == 1
+    processes = office.config["processes"]
+    fields = {**processes[0]["fields"], "expense_title": {"id": "TextField_1EX0TITLE"}}
+    again = office.run(run.state, processes=[{**processes[0], "fields": fields}])
+    assert not again.failed
+    assert {row["process_instance_id"] for row in again.records["expense"]} == {*plain, *twins}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_dingtalk_approval.values import BEIJING, parse_instant
+from tap_dingtalk_approval.values import BEIJING, format_instant, parse_instant, parse_setting
 from tap_dingtalk_approval.windows import (
     LONGEST,
     OLDEST,
@@ -16,6 +17,7 @@ from tap_dingtalk_approval.windows import (
     first_whole_day,
     later_start,
     listing_range,
+    longer_than,
     midnight,
     rest_after,
     shorter_than,
@@ -81,3 +83,16 @@ def test_the_first_whole_day_begins_at_or_after_a_moment(moment: datetime) -> No
 def test_bounds_are_true_epoch_milliseconds() -> None:
     window = Window(parse_instant("2026-09-01 10:15:42").at, parse_instant("2026-09-01T10:16:42+08:00").at)
     assert (window.start_ms, window.end_ms) == (1788228942000, 1788229002000)
+
+
+@pytest.mark.parametrize("text", ["2026-09-01T02:15:42Z", "2026-09-01 10:15:42", "2026-09-01T03:15:42+01:00"])
+def test_in_a_setting_a_z_is_true(text: str) -> None:
+    assert format_instant(parse_setting(text).at) == "2026-09-01T10:15:42+08:00"
+
+
+@given(moments, lengths, st.integers(0, 10_000))
+def test_windows_grow_again_where_there_is_little(start: datetime, length: timedelta, found: int) -> None:
+    window = Window(start, start + min(length, LONGEST))
+    longer = longer_than(window, found, 10_000)
+    assert window.length <= longer <= LONGEST
+    assert (longer > window.length) == (found < 2_500 and window.length < LONGEST)
