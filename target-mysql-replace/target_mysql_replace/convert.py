@@ -18,7 +18,7 @@ from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import mysql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.types import TypeEngine
 
@@ -123,12 +123,13 @@ def wall_clock(text: str, zone: dt.timezone) -> str:
     return local.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds" if fraction else "seconds")
 
 
-#: Minutes and seconds of an hour.
-_CLOCKS = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
+#: Minutes and seconds of an hour, each under itself.
+_CLOCKS = {clock: clock for clock in (f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))}
+_SHORT_FRACTION = len(".123")
 
 
 class WallClock:
-    """:func:`wall_clock` for the usual shapes of date-times, ten times as quick.
+    """:func:`wall_clock` for the usual shapes of date-times, twenty times as quick.
 
     A whole hour is moved to the zone once and remembered; minutes and what follows stay as they are written. Nothing is
     left to the server: OceanBase takes ``ab:cd:ef`` for midnight, without a word.
@@ -139,10 +140,22 @@ class WallClock:
 
     def __init__(self, zone: dt.timezone) -> None:
         self._zone = zone
-        self._suffix = zone.tzname(None)[3:] or "+00:00"
-        self._hours: dict[tuple[str, str], str] = {}
-        #: Hours known to exist, of date-times that are in the zone already.
-        self._own_hours: set[str] = set()
+        #: For each offset the hours seen with it (``2026-01-02T03``), as they are in the zone.
+        self._hours: dict[str, dict[str, str]] = {}
+        #: What stood behind the seconds (``.5Z``): the hours of its offset, and the fraction.
+        self._tails: dict[str, tuple[dict[str, str], str]] = {}
+
+    def column(self, values: Sequence[str | None]) -> list[str]:
+        """Return what :meth:`__call__` returns for each value, :data:`NULL` for None."""
+        tails, clocks = self._tails, _CLOCKS
+        try:
+            return [
+                NULL if text is None else (tail := tails[text[19:]])[0][text[:13]] + clocks[text[13:19]] + tail[1]
+                for text in values
+            ]
+        except KeyError:
+            # Something is new: once for an hour, an offset and a fraction of up to three digits.
+            return [NULL if text is None else self(text) for text in values]
 
     def __call__(self, text: str) -> str:
         """Return a date-time on the wall clock of the zone.
@@ -151,29 +164,28 @@ class WallClock:
             Unstorable: as :func:`wall_clock`.
         """
         offset = "Z" if text[-1:] == "Z" else text[-6:]
-        local = text[: -len(offset)]
+        fraction = text[19 : -len(offset)]
         # 2026-01-02T03:04:05, and up to six digits more after a point.
-        if local[10:11] != "T" or local[13:19] not in _CLOCKS or (len(local) > 19 and not _is_fraction(local[19:])):  # noqa: PLR2004
+        if text[10:11] != "T" or text[13:19] not in _CLOCKS or (fraction and not _is_fraction(fraction)):
             return wall_clock(text, self._zone)
-        if offset == self._suffix and local[:13] in self._own_hours:
-            return local
-        key = (local[:13], offset)
-        hour = self._hours.get(key) or self._remember(key)
-        return hour + local[13:] if hour else wall_clock(text, self._zone)
+        hours = self._hours.get(offset, {})
+        hour = hours.get(text[:13]) or self._remember(text[:13], offset)
+        if not hour:
+            return wall_clock(text, self._zone)
+        if len(fraction) <= _SHORT_FRACTION:
+            self._tails[text[19:]] = self._hours[offset], fraction
+        return hour + text[13:19] + fraction
 
-    def _remember(self, key: tuple[str, str]) -> str:
+    def _remember(self, hour: str, offset: str) -> str:
         """The hour in the zone, or nothing where minutes would change too."""
-        if len(self._hours) > _REMEMBERED_HOURS:
-            self._hours.clear()
-            self._own_hours.clear()
-        day_and_hour, offset = key
-        moved = wall_clock(f"{day_and_hour}:00:00{offset}", self._zone)
+        moved = wall_clock(f"{hour}:00:00{offset}", self._zone)
         if not moved.endswith(":00:00"):
             return ""
-        self._hours[key] = moved[:13]
-        if offset == self._suffix:
-            self._own_hours.add(day_and_hour)
-        return self._hours[key]
+        if sum(map(len, self._hours.values())) > _REMEMBERED_HOURS:
+            self._hours.clear()
+            self._tails.clear()
+        self._hours.setdefault(offset, {})[hour] = moved[:13]
+        return moved[:13]
 
 
 def _is_fraction(text: str) -> bool:
@@ -257,8 +269,11 @@ _DECODER = msgspec.json.Decoder(float_hook=exact)
 
 def json_text(raw: bytes) -> str:
     r"""Return JSON without whitespace and needless escapes (``\u4e2d`` → 中), every number as it was written."""
-    plain = b"\\" not in raw
-    return (msgspec.json.format(raw, indent=-1) if plain else _ENCODER.encode(_DECODER.decode(raw))).decode()
+    if b"\\" in raw:
+        return _ENCODER.encode(_DECODER.decode(raw)).decode()
+    if b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw:
+        return msgspec.json.format(raw, indent=-1).decode()
+    return raw.decode()
 
 
 def dump_json(value: Any) -> bytes:  # noqa: ANN401 any JSON value

@@ -18,7 +18,7 @@ from pymysql.constants import CLIENT, COMMAND, CR
 from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 #: Bytes in one packet. Larger ones gain nothing measurable; the server's max_allowed_packet may be as small as 1 MiB.
 PACKET_BYTES = 2**20 - 1024
@@ -36,13 +36,13 @@ class StreamingConnection(pymysql.connections.Connection):
         flags = settings.get("client_flag", 0) | CLIENT.LOCAL_FILES
         super().__init__(**{**settings, "client_flag": flags, "local_infile": False})
 
-    def load_local(self, statement: str, name: str, data: bytes) -> int:
-        """Run a LOAD DATA LOCAL statement and send ``data`` as its file.
+    def load_local(self, statement: str, name: str, pieces: Iterable[bytes]) -> int:
+        """Run a LOAD DATA LOCAL statement and send its file.
 
         Args:
             statement: the statement; its file name has to be ``name``.
             name: what the server may ask for.
-            data: the file's content.
+            pieces: the file's content, one behind the other.
 
         Returns:
             How many warnings the server counted.
@@ -59,9 +59,10 @@ class StreamingConnection(pymysql.connections.Connection):
             self._send(b"")
             self._packet()
             raise pymysql.err.OperationalError(CR.CR_COMMANDS_OUT_OF_SYNC, "The server asked for another file")
-        view = memoryview(data)
-        for start in range(0, len(view), PACKET_BYTES):
-            self._send(view[start : start + PACKET_BYTES])
+        for piece in pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), PACKET_BYTES):
+                self._send(view[start : start + PACKET_BYTES])
         self._send(b"")
         answer = OKPacketWrapper(self._packet())
         self.server_status = answer.server_status

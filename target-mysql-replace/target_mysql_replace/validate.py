@@ -92,6 +92,10 @@ RecordValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 )
 
 
+class _AnyObject(msgspec.Struct, gc=False):
+    """Any JSON object; its members are passed over, not decoded."""
+
+
 class NotPlainError(Exception):
     """The schema says more than a msgspec type can."""
 
@@ -227,7 +231,8 @@ def _plain_branch(name: str, schema: Mapping[str, Any], root: Mapping[str, Any])
     if name == "number":
         return int | float
     if name == "array":
-        return list[plain_type(schema.get("items", True), root)]  # type: ignore[misc] # known at run time only
+        items = plain_type(schema.get("items", True), root)
+        return list[msgspec.Raw if items is Any else items]  # type: ignore[valid-type] # known at run time only
     if name == "object":
         return _plain_object(schema, root)
     if name == "string" and ("maxLength" in schema or "minLength" in schema):
@@ -245,7 +250,7 @@ def _plain_object(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:  #
     if others not in (True, False) or any(name not in properties for name in required):
         raise NotPlainError
     if not properties and others:
-        return dict[str, Any]
+        return _AnyObject
     fields = {name: plain_type(value, root) for name, value in properties.items()}
     return _struct(fields, {name: None for name in fields if name not in required}, not others)
 
