@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 #: Longest identifier, in characters.
 LONGEST_NAME = 64
 _HASH_LENGTH = 8
+#: Longest name of a table's file; file systems allow 255 bytes, and an ending is added.
+_FILE_BYTES = 240
+_FILE_LETTERS = frozenset(string.ascii_letters + string.digits + "_")
 #: NUL and characters beyond the Basic Multilingual Plane are not permitted, quoted or not (MySQL Reference Manual,
 #: "Schema Object Names"). Other control characters are, but tools that read SHOW CREATE TABLE line by line break on
 #: them.
@@ -40,10 +44,37 @@ def identifier(name: str) -> str:
     return with_hash(allowed, name)
 
 
+def table_identifier(name: str) -> str:
+    """Return ``name`` as a table may have it: an identifier whose file's name is not too long either."""
+    plain = identifier(name)
+    return plain if _file_bytes(plain) <= _FILE_BYTES else table_with_hash(plain, name)
+
+
 def with_hash(stem: str, name: str) -> str:
     """Return ``stem``, cut where needed, with a hash of ``name`` behind it."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
     return f"{stem[: LONGEST_NAME - _HASH_LENGTH - 1]}_{digest}"
+
+
+def table_with_hash(stem: str, name: str) -> str:
+    """Return :func:`with_hash`, cut further where a table's file needs it."""
+    while _file_bytes(found := with_hash(stem, name)) > _FILE_BYTES:
+        stem = stem[: LONGEST_NAME - _HASH_LENGTH - 1][:-1]
+    return found
+
+
+def _file_bytes(table: str) -> int:
+    """Bytes of a table's file name at most: a letter beyond ASCII is written as @ and four digits."""
+    return sum(1 if character in _FILE_LETTERS else 5 for character in table)
+
+
+def fold(name: str) -> str:
+    """Return what two column names have in common that a server may take for one.
+
+    More than ``str.casefold``: MySQL folds letter by letter (İ and ı are i), by tables that differ from version to
+    version.
+    """
+    return "".join(character.upper().casefold()[:1] for character in name)
 
 
 def column_names(properties: Iterable[str], existing: Collection[str] = ()) -> dict[str, str]:
@@ -58,15 +89,16 @@ def column_names(properties: Iterable[str], existing: Collection[str] = ()) -> d
     """
     properties = list(properties)
     plain = {name: identifier(name) for name in properties}
-    present = set(existing)
-    present_folded = {name.casefold(): name for name in existing}
+    present = {name.lower(): name for name in existing}
+    present_folded = {fold(name): name for name in existing}
     owners: dict[str, str] = {}
-    for name in sorted(properties, key=lambda name: plain[name] not in present):
-        owners.setdefault(plain[name].casefold(), name)
+    for name in sorted(properties, key=lambda name: plain[name] not in set(existing)):
+        owners.setdefault(fold(plain[name]), name)
     chosen: dict[str, str] = {}
     for name in properties:
         column = plain[name]
-        if owners[column.casefold()] != name:
+        taken = fold(column) in present_folded and column.lower() not in present
+        if taken or owners[fold(column)] != name:
             column = with_hash(column, name)
-        chosen[name] = present_folded.get(column.casefold(), column)
+        chosen[name] = present.get(column.lower(), column)
     return chosen

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from target_mysql_replace import ddl
 from target_mysql_replace.ddl import Existing
 from target_mysql_replace.errors import OperatorError, server_error
-from target_mysql_replace.names import quote, with_hash
+from target_mysql_replace.names import quote, table_with_hash, with_hash
 from target_mysql_replace.prune import Rule, rules_of
 from target_mysql_replace.table import Table
 from target_mysql_replace.widen import wider
@@ -113,7 +113,7 @@ def prepare_table(session: Session, wanted: Wanted) -> tuple[Table, list[str]]:
 
 def begin_overwrite(session: Session, table: str, database: str | None) -> str:
     """Make the empty table an overwrite loads into, shaped like the one it will replace; return its name."""
-    staging = with_hash(f"{table}__new", table)
+    staging = table_with_hash(f"{table}__new", f"{table}__new")
     session.execute(f"DROP TABLE IF EXISTS {Table(staging, database, []).quoted}")
     if look_at(session, table, database) is not None:
         session.execute(f"CREATE TABLE {Table(staging, database, []).quoted} LIKE {Table(table, database, []).quoted}")
@@ -132,7 +132,7 @@ def finish_overwrite(session: Session, table: str, staging: str, database: str |
     """
     if again and look_at(session, staging, database) is None:
         return
-    old = Table(with_hash(f"{table}__old", table), database, []).quoted
+    old = Table(table_with_hash(f"{table}__old", f"{table}__old"), database, []).quoted
     new, place = Table(staging, database, []).quoted, Table(table, database, []).quoted
     session.execute(f"DROP TABLE IF EXISTS {old}")
     if look_at(session, table, database) is None:
@@ -151,17 +151,23 @@ def widen(session: Session, table: Table, texts: Texts) -> list[str]:
         texts: what is to be written.
 
     Returns:
-        Names of the columns that were widened.
+        Names of the columns that are wider than they were thought to be.
     """
     found = look_at(session, table.name, table.database)
     present = {column.name: column for column in found[0]} if found else {}
     changes = []
+    known = []
     for column, values in zip(table.columns, texts, strict=True):
         existing = present.get(column.name)
-        grown = None if existing is None else wider(existing.sql_type, values, key=column.key)
-        if existing is not None and grown is not None:
+        if existing is None:
+            continue
+        grown = wider(existing.sql_type, values, key=column.key)
+        if grown is not None:
             changes.append((existing, grown))
-            column.sql_type = grown
+        elif ddl.type_sql(existing.sql_type) != ddl.type_sql(column.sql_type):
+            # Another writer, or another stream of this one, has widened it since it was looked at.
+            known.append(column.name)
+        column.sql_type = grown or existing.sql_type
     if changes:
         _LOGGER.info(
             "Widening table '%s': %s",
@@ -170,7 +176,7 @@ def widen(session: Session, table: Table, texts: Texts) -> list[str]:
         )
         statement = ddl.alter_statement(table.quoted, ddl.Plan([], modify=changes), session.server.collation)
         _alter(session, str(statement))
-    return [existing.name for existing, _ in changes]
+    return [*known, *(existing.name for existing, _ in changes)]
 
 
 def prepare_prune(session: Session, table: Table, rules: Sequence[Rule]) -> None:

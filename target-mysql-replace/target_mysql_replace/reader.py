@@ -125,6 +125,8 @@ class MessageReader(GenericSingerReader[bytes]):
         if envelope.type == SingerMessageType.RECORD:
             if envelope.stream is None or envelope.record is _NO_RECORD:
                 raise OperatorError(f"Line {self._line_number} of the input is a RECORD without stream or record.")
+            if envelope.version is not None:
+                self._check_version(envelope.version)
             return {
                 "type": envelope.type,
                 "stream": envelope.stream,
@@ -132,7 +134,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 "version": envelope.version,
                 "time_extracted": envelope.time_extracted,
             }
-        if envelope.type == SingerMessageType.STATE:
+        if envelope.type == SingerMessageType.STATE and envelope.value is not _NO_RECORD and line.isascii():
             return {"type": envelope.type, "value": envelope.value}
         return self._lenient(line)
 
@@ -146,15 +148,33 @@ class MessageReader(GenericSingerReader[bytes]):
                 f"Line {self._line_number} of the input is not valid JSON{place}: the tap broke off or wrote "
                 "something else."
             ) from None
-        if not isinstance(message, dict) or "type" not in message:
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise OperatorError(f"Line {self._line_number} of the input is no Singer message: it has no type.")
-        if message["type"] == SingerMessageType.RECORD:
-            if "stream" not in message or "record" not in message:
+        kind = message["type"]
+        if kind == SingerMessageType.STATE:
+            message["value"] = self._state(message)
+        elif kind != SingerMessageType.SCHEMA and not isinstance(message.get("stream"), str):
+            raise OperatorError(f"Line {self._line_number} of the input is a {kind} without stream.")
+        if kind == SingerMessageType.RECORD:
+            if "record" not in message:
                 raise OperatorError(f"Line {self._line_number} of the input is a RECORD without stream or record.")
             message["record"] = simplejson.dumps(message["record"], use_decimal=True, allow_nan=True).encode()
-        if message["type"] == SingerMessageType.STATE:
-            message["value"] = simplejson.dumps(message.get("value"), use_decimal=True).encode()
+        if kind == SingerMessageType.ACTIVATE_VERSION or message.get("version") is not None:
+            self._check_version(message.get("version"))
         return message
+
+    def _state(self, message: dict[str, Any]) -> bytes:
+        """The value of a STATE, as JSON."""
+        try:
+            return simplejson.dumps(message["value"], use_decimal=True, ensure_ascii=False, allow_nan=False).encode()
+        except (KeyError, ValueError):
+            raise OperatorError(
+                f"Line {self._line_number} of the input is a STATE without a value that is valid JSON."
+            ) from None
+
+    def _check_version(self, version: Any) -> None:  # noqa: ANN401 any JSON value
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise OperatorError(f"Line {self._line_number} of the input has a version that is no whole number.")
 
     def _chunks(self, source: IO[Any]) -> Iterator[Iterable[bytes]]:
         """Yield lists of whole lines; an empty one when none came for a while."""

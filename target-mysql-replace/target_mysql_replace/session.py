@@ -48,12 +48,14 @@ class Server:
         version: major and minor number, and the third.
         collation: the collation of the tables made on it.
         max_allowed_packet: longest statement in bytes.
+        folds_names: whether tables whose names differ only in case are one (lower_case_table_names).
     """
 
     flavour: Flavour
     version: tuple[int, ...]
     collation: str
     max_allowed_packet: int
+    folds_names: bool = False
 
     @property
     def padded(self) -> bool:
@@ -117,13 +119,14 @@ class Session:
                 f"SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN ({names})"  # noqa: S608 constants
             )
         }
-        packet = int(self.rows("SELECT @@max_allowed_packet")[0][0])
+        packet, folds_names = map(int, self.rows("SELECT @@max_allowed_packet, @@lower_case_table_names")[0])
         self.driver.commit()
         return Server(
             flavour=flavour,
             version=tuple(int(part) for part in re.findall(r"\d+", version)[:3]),
             collation=next((name for name in _EXACT_COLLATIONS if name in found), _PADDED_COLLATION),
             max_allowed_packet=packet,
+            folds_names=bool(folds_names),
         )
 
     def _set_where_known(self, variable: str, value: int) -> None:

@@ -13,11 +13,11 @@ from singer_sdk.sql import SQLSink
 from target_mysql_replace import ledger, quarantine
 from target_mysql_replace.batch import BadRow, Batch
 from target_mysql_replace.connector import MySQLConnector
-from target_mysql_replace.convert import dump_json, parse_offset
+from target_mysql_replace.convert import parse_offset
 from target_mysql_replace.encode import RecordEncoder
 from target_mysql_replace.errors import OperatorError
 from target_mysql_replace.locks import table_locks
-from target_mysql_replace.names import identifier
+from target_mysql_replace.names import identifier, table_identifier
 from target_mysql_replace.prepare import Wanted, begin_overwrite, prepare_prune, prepare_table, widen
 from target_mysql_replace.store import bad_row_message
 
@@ -83,7 +83,7 @@ class MySQLSink(SQLSink[MySQLConnector]):
     @property
     def table_name(self) -> str:
         """The table's name: the stream's, with the prefix. A hyphen means nothing."""
-        return identifier(f"{self.config['table_prefix']}{self.stream_name}")
+        return table_identifier(f"{self.config['table_prefix']}{self.stream_name}")
 
     @property
     def schema_name(self) -> str | None:
@@ -108,12 +108,14 @@ class MySQLSink(SQLSink[MySQLConnector]):
                 f"The SCHEMA of stream '{self.stream_name}' names the key {', '.join(missing)}, which is not among "
                 "its properties."
             )
-        if self.table_name in _RESERVED_TABLES:
+        if self.table_name.lower() in _RESERVED_TABLES:
             raise OperatorError(
                 f"Stream '{self.stream_name}' would go into the bookkeeping table '{self.table_name}'. Set "
                 "table_prefix."
             )
         server = self._target.loader.server
+        if server.folds_names:
+            self._target.claim(self.schema_name, self.table_name)
         self.table, left_out = self._target.loader.call(self._prepare)
         self._target.report_left_out(self.table_name, left_out)
         self.encoder = RecordEncoder(
@@ -200,11 +202,8 @@ class MySQLSink(SQLSink[MySQLConnector]):
         return b'{"_sdc_table_version":%d%s%s' % (version, separator, rest)
 
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Take the records of a BATCH message's file."""
-        for record in context["records"]:
-            self.add(dump_json(record))
-            if self.is_full:
-                self._target.hand_over(self)
+        """Not used: the target takes batches from :meth:`take_batch`."""
+        raise NotImplementedError
 
     def take_batch(self) -> Batch | None:
         """Close the batch and return it ready to be sent, or None where it is empty.

@@ -7,6 +7,7 @@ What is overridden of the Singer SDK, and why:
 - ``_process_record_message``: a record without stream maps goes to its sink as it is. One with maps, flattening or
 record
   metadata takes the SDK's own steps and then goes on as JSON, so there is one way to validate, convert and store.
+- ``_process_batch_message``: the records of a file take the same way, line by line.
 - ``_process_schema_message``: what a stream has open is handed over before its new SCHEMA counts; a repeated one is
 nothing.
 - ``_process_state_message``, ``process_endofpipe``: a STATE is passed on when everything before it is committed, not
@@ -21,34 +22,34 @@ import contextlib
 import gc
 import sys
 import time
-import traceback
 import uuid
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
-import msgspec
 import pymysql
-import simplejson
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException, SingerSDKError
+from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sql import SQLTarget
 
-from target_mysql_replace.convert import dump_json, parse_offset
+from target_mysql_replace.batch_files import file_records
+from target_mysql_replace.convert import parse_offset
 from target_mysql_replace.drafts import check_references, modern
 from target_mysql_replace.encode import BadRecord, load_json
 from target_mysql_replace.errors import OperatorError
-from target_mysql_replace.loader import Loader, LoaderFailed
+from target_mysql_replace.loader import Loader
 from target_mysql_replace.locks import table_locks
+from target_mysql_replace.mapped import dump_record, transformed
 from target_mysql_replace.prepare import finish_overwrite
 from target_mysql_replace.prune import Pruner, read_rules
 from target_mysql_replace.reader import MessageReader
-from target_mysql_replace.redact import redact, secrets_of
+from target_mysql_replace.redact import redact, secrets_of, tell
 from target_mysql_replace.replay import replay
 from target_mysql_replace.settings import SETTINGS
 from target_mysql_replace.sink import MySQLSink
 from target_mysql_replace.state import StateGate
 from target_mysql_replace.store import BatchStore, Rules
+from target_mysql_replace.validate import check_schema
 from target_mysql_replace.versions import activate_version
 
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ class TargetMySQLReplace(SQLTarget):
         self._gate = StateGate()
         #: Streams whose records go to their sink as they are.
         self._direct: dict[str, MySQLSink] = {}
+        #: The sink of each stream and name it goes by; two streams may go by one name, with different columns.
+        self._own: dict[tuple[str, str], MySQLSink] = {}
         self._last_schemas: dict[str, dict[str, Any]] = {}
         self._staging: dict[tuple[str | None, str], str] = {}
+        self._claimed: dict[tuple[str | None, str], str] = {}
         self._left_out: set[tuple[str, str]] = set()
         self._held_state: str | None = None
         self._signal: int | None = None
@@ -119,9 +123,12 @@ class TargetMySQLReplace(SQLTarget):
         self._direct.pop(stream, None)
         # The SDK's stream maps change the schema they are given; this one is new.
         schema = modern(message_dict["schema"])
+        check_schema(schema, stream)
         check_references(schema, schema, stream)
         super()._process_schema_message({**message_dict, "schema": schema})
         self._last_schemas[stream] = message_dict
+        for stream_map in self.mapper.stream_maps[stream]:
+            self._own[stream, stream_map.stream_alias] = self._sink(stream_map.stream_alias)
         for sink in self._sinks_to_clear:
             sink.clean_up()
         self._sinks_to_clear.clear()
@@ -149,18 +156,29 @@ class TargetMySQLReplace(SQLTarget):
             record = load_json(message_dict["record"])
         except BadRecord:
             # Its sink will find the same and set it aside with the reason.
-            self._sink(self.mapper.stream_maps[stream][0].stream_alias).add(message_dict["record"])
+            self._sink_of(stream, self.mapper.stream_maps[stream][0].stream_alias).add(message_dict["record"])
             return
         for stream_map in self.mapper.stream_maps[stream]:
-            mapped = stream_map.transform(dict(record))
+            mapped = transformed(stream_map, record, stream)
             if mapped is None:
                 continue
-            sink = self._sink(stream_map.stream_alias)
+            sink = self._sink_of(stream, stream_map.stream_alias)
             if sink.include_sdc_metadata_properties:
                 sink._add_sdc_metadata_to_record(mapped, message_dict, {})  # noqa: SLF001 as the SDK's own target does
             sink.add(dump_record(mapped), message_dict.get("version"))
             if sink.is_full:
                 self.hand_over(sink)
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """Take the records of a BATCH message's files as if each had come by itself."""
+        stream = message_dict["stream"]
+        if stream not in self.mapper.stream_maps:
+            raise RecordsWithoutSchemaException(f"A BATCH message of stream '{stream}' came before its SCHEMA.")
+        sink = self._sink(self.mapper.stream_maps[stream][0].stream_alias)
+        storage = sink.batch_config.storage if sink.batch_config else None
+        for record in file_records(stream, message_dict, storage):
+            self._process_record_message({"stream": stream, "record": record, "version": None, "time_extracted": None})
+            self.loader.raise_failure()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         state = bytes(message_dict["value"]).decode()
@@ -174,7 +192,7 @@ class TargetMySQLReplace(SQLTarget):
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
-            sink = self._sink(stream_map.stream_alias)
+            sink = self._sink_of(message_dict["stream"], stream_map.stream_alias)
             if not sink.process_activate_version_messages:
                 continue
             self.hand_over(sink)
@@ -252,6 +270,14 @@ class TargetMySQLReplace(SQLTarget):
     def _sink(self, alias: str) -> MySQLSink:
         return cast("MySQLSink", self.get_sink(alias))
 
+    def _sink_of(self, stream: str, alias: str) -> MySQLSink:
+        """The sink of a stream, in use; another stream's that goes by the same name hands over first."""
+        sink, active = self._own[stream, alias], self._sink(alias)
+        if sink is not active:
+            self.hand_over(active)
+            self._sinks_active[alias] = sink
+        return sink
+
     def _sinks(self) -> list[MySQLSink]:
         return cast("list[MySQLSink]", list(self._sinks_active.values()))
 
@@ -261,6 +287,19 @@ class TargetMySQLReplace(SQLTarget):
         if key not in self._staging:
             self._staging[key] = begin()
         return self._staging[key]
+
+    def claim(self, database: str | None, table: str) -> None:
+        """Note that a table is in use, on a server that does not tell upper and lower case in their names.
+
+        Raises:
+            OperatorError: another stream uses it under another name, and their rows would be mixed.
+        """
+        other = self._claimed.setdefault((database, table.lower()), table)
+        if other != table:
+            raise OperatorError(
+                f"'{other}' and '{table}' are one table on this server (lower_case_table_names), and two streams. "
+                "Rename one of them with stream_maps."
+            )
 
     def report_left_out(self, table: str, properties: list[str]) -> None:
         """Say once which properties have no column."""
@@ -347,29 +386,6 @@ class TargetMySQLReplace(SQLTarget):
             sys.exit(1)
         if target._signal is not None:
             sys.exit(128 + target._signal)
-
-
-def dump_record(record: dict[str, Any]) -> bytes:
-    """Return a record as JSON; one that UTF-8 cannot carry keeps its escapes, and is found bad later."""
-    try:
-        return dump_json(record)
-    except (UnicodeEncodeError, TypeError, msgspec.MsgspecError):
-        return simplejson.dumps(record, use_decimal=True, default=str).encode()
-
-
-def tell(error: BaseException) -> str:
-    """Return the one line an operator reads. It never quotes a record: a message that is not ours is left out."""
-    if isinstance(error, LoaderFailed) and error.__cause__ is not None:
-        return tell(error.__cause__)
-    if isinstance(error, ConfigValidationError):
-        return "The settings are wrong: " + "; ".join(error.errors)
-    if isinstance(error, (OperatorError, SingerSDKError)):
-        return str(error).replace("\n", " ")
-    if isinstance(error, BrokenPipeError):
-        return "Nobody reads the target's STATE any more; the run that started it has ended."
-    place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
-    where = f" at {place.filename.rsplit('/', 1)[-1]}:{place.lineno}" if place else ""
-    return f"{type(error).__name__}{where}: a fault of the target. Please report it; the STATE is safe."
 
 
 def _swap(table: str, staging: str, database: str | None, session: Session, attempt: int) -> None:

@@ -244,3 +244,9 @@ def loading(mariadb: Server, make_loading: Callable[[Server], Loading]) -> Loadi
     if not mariadb.alive():
         mariadb.restart()
     return make_loading(mariadb)
+
+
+@pytest.fixture
+def seekdb_loading(seekdb: Server, make_loading: Callable[[Server], Loading]) -> Loading:
+    """An empty database on OceanBase seekdb."""
+    return make_loading(seekdb)
