@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tap_dingtalk_approval.api import object_of
 from tap_dingtalk_approval.approval import Component, parse_component
 from tap_dingtalk_approval.client import Client
 from tap_dingtalk_approval.errors import DingTalkError
@@ -17,7 +18,7 @@ from tap_dingtalk_approval.forms import parts_of, table_cells
 from tap_dingtalk_approval.reader import read_approval
 from tap_dingtalk_approval.schema import APPROVAL_COLUMNS, TABLE_ROW_COLUMNS
 from tap_dingtalk_approval.v1 import V1Api
-from tap_dingtalk_approval.values import to_date, to_number
+from tap_dingtalk_approval.values import structure_or_none, text_or_none, to_date, to_number
 from tap_dingtalk_approval.windows import Window
 
 if TYPE_CHECKING:
@@ -120,12 +121,17 @@ def schema_form(body: Mapping[str, Any]) -> tuple[str, list[Described]]:
     Raises:
         KeyError: They are not in it.
     """
-    result = body["result"]
-    items = result["schemaContent"]["items"]
+    result = object_of(body, "result")
+    # It may be text, as everything that is structured is within a form.
+    content = structure_or_none(text_or_none(result.get("schemaContent")))
+    schema = object_of({"schemaContent": content}, "schemaContent")
     form = [
-        Described(_of_schema(item), tuple(_of_schema(child) for child in item.get("children") or [])) for item in items
+        Described(_of_schema(item), tuple(map(_of_schema, _objects(item.get("children")))))
+        for item in _objects(schema.get("items"))
     ]
-    return str(result.get("name") or ""), form
+    if not form:
+        raise KeyError("items")
+    return str(result.get("name") or schema.get("title") or ""), form
 
 
 def _from_schema(process_code: str, client: Client, settings: Settings) -> tuple[str, list[Described]]:
@@ -160,8 +166,12 @@ def _from_approvals(process_code: str, client: Client, now: datetime) -> list[De
     return list(known.values())
 
 
+def _objects(found: object) -> list[Mapping[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _of_schema(item: Mapping[str, Any]) -> Component:
-    props = item.get("props") or {}
+    props = item["props"] if isinstance(item.get("props"), dict) else {}
     content = {**props, "component_type": item.get("componentName"), "value": props.get("format")}
     return parse_component(content, {"name": "label", "biz_alias": "bizAlias"})
 

@@ -194,7 +194,12 @@ def find_mistakes(config: Mapping[str, Any]) -> list[str]:
     Returns:
         One sentence a mistake, without secrets.
     """
-    return [*_date_mistakes(config), *_range_mistakes(config), *_process_mistakes(config.get("processes") or [])]
+    return [
+        *_key_mistakes(config),
+        *_date_mistakes(config),
+        *_range_mistakes(config),
+        *_process_mistakes(config.get("processes") or []),
+    ]
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -232,6 +237,10 @@ def _fields(entries: Mapping[str, Any]) -> tuple[Field, ...]:
         Field(column, entry.get("label"), entry.get("id"), entry.get("type", "string"))
         for column, entry in entries.items()
     )
+
+
+def _key_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{name} is empty" for name in SECRETS if not config[name].strip())
 
 
 def _date_mistakes(config: Mapping[str, Any]) -> Iterator[str]:

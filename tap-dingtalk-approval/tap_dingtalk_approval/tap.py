@@ -89,6 +89,21 @@ class TapDingTalkApproval(Tap):
             raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
         return errors
 
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the state of earlier runs. A bookmark that is null counts as none.
+
+        Args:
+            state: What a run has written, or a person has set.
+
+        Raises:
+            ConfigValidationError: It has another form.
+        """
+        bookmarks = state.get("bookmarks") or {}
+        if not isinstance(bookmarks, dict) or any(one and not isinstance(one, dict) for one in bookmarks.values()):
+            mistake = 'state: must look like {"bookmarks": {"<stream>": {"replication_key_value": "<date>"}}}'
+            raise ConfigValidationError("Bad state", errors=[mistake], schema={})
+        super().load_state({**state, "bookmarks": {name: one for name, one in bookmarks.items() if one}})
+
     def setup_mapper(self) -> None:
         """Map the selected streams only: the SDK would refuse a map of a stream whose key is not selected."""
         super(Tap, self).setup_mapper()
@@ -203,6 +218,23 @@ class TapDingTalkApproval(Tap):
             super().invoke(about=about, about_format=about_format, config=config, state=state, catalog=catalog)
 
     @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the settings' files.
+
+        Args:
+            ctx: Click's context.
+            param: The option.
+            value: The files' names, or ENV.
+
+        Raises:
+            click.BadParameter: A file is no JSON. The message repeats nothing of it.
+        """
+        try:
+            return super().cb_config(ctx, param, value)
+        except ValueError as error:
+            raise click.BadParameter(f"not a JSON file: {error}") from None
+
+    @classmethod
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: FBT001 -- click's
         """Discover the streams; mistakes in the settings are told in one line each.
 
@@ -243,7 +275,8 @@ class TapDingTalkApproval(Tap):
         if not value:
             return
         with cls._failures_in_one_line():
-            tap = cls._from_command_line(ctx, processes=[{"process_code": value, "name": "described"}])
+            described = [{"process_code": value, "name": "described"}]
+            tap = cls._from_command_line(ctx, processes=described, start_date="2015-01-01")
             click.echo(describe(value, tap.client, tap.settings, tap.now), nl=False)
             ctx.exit()
 

@@ -110,11 +110,11 @@ def most_ids(budget: int | None, page_size: int) -> int:
     """How many approvals one listing may have before it is tried in shorter pieces.
 
     Args:
-        budget: Calls a month. A listing breaks off after an eighth of them, so that something is left for the shorter
+        budget: Calls a month. A listing breaks off after a quarter of them, so that something is left for the shorter
             pieces and what they list; otherwise every month would go into the same listing.
         page_size: Ids a page.
     """
-    return CAP if budget is None else min(CAP, max(2, budget // 8) * page_size)
+    return CAP if budget is None else min(CAP, max(2, budget // 4) * page_size)
 
 
 def later_start(refused: Window, end: datetime, now: datetime) -> datetime | None:

@@ -66,6 +66,7 @@ def errors(finished: Any) -> list[str]:
             "a column of this name",
         ),
         ({"app_secret": 12345678}, "app_secret"),
+        ({"app_key": " "}, "app_key is empty"),
     ],
     ids=str,
 )
@@ -84,6 +85,22 @@ def test_a_mistake_ends_the_command_with_a_line_and_status_1(run: Callable[..., 
         assert "page_size is 50" in errors(finished)[0]
         assert "Traceback" not in finished.stderr
         assert finished.stdout == ""
+
+
+def test_a_file_that_cannot_be_read_is_told_without_a_traceback(
+    run: Callable[..., Any], tap_command: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(f'{{"app_secret": "{SECRET}"')
+    finished = tap_command("--config", str(path))
+    assert finished.returncode != 0
+    assert "not a JSON file" in finished.stderr
+    assert SECRET not in finished.stderr
+    path.write_text('{"bookmarks": []}')
+    state = run("--state", str(path))
+    assert state.returncode == 1
+    assert "state: must look like" in errors(state)[0]
+    assert "Traceback" not in finished.stderr + state.stderr
 
 
 def test_settings_come_from_the_environment_too(tap_command: Callable[..., Any], office: Any) -> None:
