@@ -39,6 +39,9 @@ _LONGEST_PAUSE = 600.0
 
 _MESSAGE_LENGTH = 200
 
+_BLOCK_BYTES = 1 << 20
+"""How much of an answer is taken at a time; requests' own 10 KB cost more than the rest of it."""
+
 # Amounts must not become binary fractions, and ids above 2^53 must stay whole.
 _decode_strictly = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -169,10 +172,11 @@ class Client:
         allowed = {Action.STOP: 0, Action.RETRY_ONCE: min(1, self._max_retries)}.get(rule.action, self._max_retries)
         if attempt > allowed:
             raise KuaimaiError(problem.code, what, rule)
-        wait = problem.pause
-        if wait is None:
-            wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)
-        wait = min(wait, _LONGEST_PAUSE)
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)
+        if (
+            problem.pause is not None
+        ):  # Not less than that: a server that asks for 0 s would use up all attempts at once.
+            wait = max(wait, min(problem.pause, _LONGEST_PAUSE))
         self._logger.warning("%s; asking again in %.1f s (%d of %d)", what, wait, attempt, allowed)
         metrics.retry(stream, problem.code)
         if rule.action is Action.SLOW_DOWN:
@@ -190,7 +194,10 @@ class Client:
         with metrics.request_timer(stream, method) as timer:
             self._count(stream, method)
             try:
-                response = self._session.post(self._url, data=form, timeout=self._timeout, allow_redirects=False)
+                response = self._session.post(
+                    self._url, data=form, timeout=self._timeout, allow_redirects=False, stream=True
+                )
+                content = b"".join(response.iter_content(_BLOCK_BYTES))
             except requests.Timeout:
                 # `from None`: what the libraries say repeats the whole request.
                 raise _Failure("timeout", f"no answer from {self._host}") from None
@@ -198,7 +205,7 @@ class Client:
                 raise _Failure("connection", f"no connection to {self._host} ({type(error).__name__})") from None
             timer.status(response.status_code)
         self._compare_clocks(response)
-        return _judge(response)
+        return _judge(response, content)
 
     def _compare_clocks(self, response: requests.Response) -> None:
         try:
@@ -252,15 +259,19 @@ def _mended(value: object) -> object:
     return value
 
 
-def _judge(response: requests.Response) -> Answer:
+def _judge(response: requests.Response, content: bytes) -> Answer:
     """The answer that a response carries.
+
+    Args:
+        response: the response.
+        content: its body.
 
     Raises:
         _Failure: an HTTP error, an error of the platform, or no answer of the platform at all.
     """
     pause = _pause_asked_for(response)
     try:
-        answer = _decode(response.content)
+        answer = _decode(content)
     except (ValueError, RecursionError):  # msgspec's and json's errors are ValueErrors.
         answer = None
     told = _error_code(answer) if isinstance(answer, dict) else None
@@ -275,7 +286,7 @@ def _judge(response: requests.Response) -> Answer:
         raise _Failure(met, f"HTTP status {response.status_code} from {urlsplit(response.url).hostname}", pause=pause)
     if not isinstance(answer, dict):
         kind = response.headers.get("Content-Type", "unknown type").split(";")[0]
-        raise _Failure("not_json", f"the answer is no JSON object ({kind}, {len(response.content)} bytes)")
+        raise _Failure("not_json", f"the answer is no JSON object ({kind}, {len(content)} bytes)")
     return answer
 
 

@@ -131,4 +131,4 @@ def objects(elements: object) -> list[dict[str, Any]]:
 
 def by_content(elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The elements in an order that depends on their content alone, however the platform has ordered them."""
-    return sorted(elements, key=canonical)
+    return sorted(elements, key=canonical) if len(elements) > 1 else elements

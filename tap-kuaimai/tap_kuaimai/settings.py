@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -118,16 +119,16 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
 
 
 def with_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings whose numbers are numbers.
+    """Settings whose numbers are floats.
 
-    From the environment they come as text, and the SDK turns that into whole numbers only.
+    From the environment they come as text, which the SDK turns into whole numbers only, and from files as Decimals.
 
     Args:
         config: the settings; text that is no number is left to the check of types.
     """
     found = dict(config)
     for name, schema in SETTINGS["properties"].items():
-        if "number" in schema["type"] and isinstance(found.get(name), str):
+        if "number" in schema["type"] and isinstance(found.get(name), (str, Decimal)):
             with suppress(ValueError):
                 found[name] = float(found[name])
     return found

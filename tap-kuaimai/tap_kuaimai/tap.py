@@ -10,13 +10,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 from singer_sdk import Tap
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
-from singer_sdk.singerlib.messages import Message, RecordMessage
 
 from tap_kuaimai.auth import Credentials, keep_session
 from tap_kuaimai.check import diagnose
@@ -26,8 +23,10 @@ from tap_kuaimai.reader import ListReader
 from tap_kuaimai.redact import redact
 from tap_kuaimai.schema import DeclarationError, declarations
 from tap_kuaimai.settings import SECRETS, SETTINGS, mistakes, with_numbers
-from tap_kuaimai.streams import ForEachStream, KuaimaiStream, ListStream, TotalsStream
+from tap_kuaimai.streams import ForEachStream, ListStream
+from tap_kuaimai.totals import TotalsStream
 from tap_kuaimai.values import parse_datetime
+from tap_kuaimai.writer import Writer, write_in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,34 +38,12 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
 
+    from tap_kuaimai.base import KuaimaiStream
     from tap_kuaimai.errors import KuaimaiError
     from tap_kuaimai.schema import Declaration
 
-_encode_into = msgspec.json.Encoder(decimal_format="number").encode_into
-
 _SESSION_MEMORY = "open_token_refresh"
 """Where in the state the last refresh of the session is remembered, beside the streams' bookmarks."""
-
-
-class Writer(MsgSpecWriter):
-    """Writes messages as the SDK's fast writer does, but hands records on in blocks and not one by one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._line = bytearray()  # Used again for every message: a new one each time costs more than filling it.
-
-    def write_message(self, message: Message) -> None:
-        """Write a message to stdout; all but records are passed on at once.
-
-        Args:
-            message: the message to write.
-        """
-        out = sys.stdout.buffer
-        _encode_into(message.to_dict(), self._line)
-        self._line += b"\n"
-        out.write(self._line)
-        if not isinstance(message, RecordMessage):
-            out.flush()
 
 
 class RunFailedError(Exception):
@@ -177,6 +154,14 @@ class TapKuaimai(Tap):
             if declaration.totals:
                 found.append(TotalsStream(self, name, declaration))
         return found
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Takes the records."""
+        writer = self.message_writer
+        if not isinstance(writer, Writer):
+            raise TypeError(f"{type(writer).__name__} cannot write the records of this tap")
+        return writer
 
     # What the streams read with
 
@@ -306,6 +291,7 @@ class TapKuaimai(Tap):
             state: bookmarks of earlier runs.
             catalog: which streams to read.
         """
+        write_in_blocks()
         # Rows are trees, which need no search for cycles; looking for them took a quarter of the time.
         gc.freeze()
         gc.set_threshold(100_000, 50, 1000)
