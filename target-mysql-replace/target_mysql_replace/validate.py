@@ -232,7 +232,7 @@ def _plain_branch(name: str, schema: Mapping[str, Any], root: Mapping[str, Any])
         return int | float
     if name == "array":
         items = plain_type(schema.get("items", True), root)
-        return list[msgspec.Raw if items is Any else items]  # type: ignore[valid-type] # known at run time only
+        return list[msgspec.Raw if items is Any else items]  # type: ignore[misc] # known at run time only
     if name == "object":
         return _plain_object(schema, root)
     if name == "string" and ("maxLength" in schema or "minLength" in schema):
