@@ -36,9 +36,13 @@ def decode(line: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
     except msgspec.DecodeError as error:
         reason = str(error)
     try:
-        return deserialize_json(line)
+        return deserialize_json(line, parse_constant=_nothing)
     except ValueError:
         raise ValueError(reason) from None
+
+
+def _nothing(_: str) -> None:
+    """Return null for NaN and the infinities, which is what they are written as."""
 
 
 def encode(value: object) -> bytes:

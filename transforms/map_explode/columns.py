@@ -27,16 +27,9 @@ def _finite(value: Decimal) -> Decimal:
     return value
 
 
-def _whole(value: Decimal) -> int:
-    whole = int(value)
-    if whole != value:
-        raise ValueError("the column is an integer, the result a fraction")
-    return whole
-
-
 def _integer(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
     number = functions.decimal_(value)
-    return None if number is None else _whole(number)
+    return None if number is None else functions.whole(number)
 
 
 def _boolean(value: Any) -> bool | None:  # noqa: ANN401 - any JSON value
@@ -71,7 +64,7 @@ TYPES: dict[str, tuple[Schema, Way]] = {
 _WAYS: dict[type, dict[str, Way]] = {
     bool: {"boolean": _same, "string": text},
     int: {"integer": _same, "number": _same, "string": text},
-    Decimal: {"number": _finite, "integer": _whole, "string": text},
+    Decimal: {"number": _finite, "integer": functions.whole, "string": text},
     str: {"string": _same},
     dict: {"object": _same, "string": text},
     list: {"array": _same, "string": text},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from map_explode.schemas import Schema
 
 _ROW_NUMBER = "row_number"
+_HOLDERS = {"array", "object", "string"}
 _ROW_NUMBER_SCHEMA: Schema = {"type": "integer", "description": "行号，从 1 开始；没有明细时为 0"}
 
 
@@ -94,6 +96,7 @@ class _Step:
 
     path: tuple[str, ...]
     column: str | None
+    reads_text: bool | None
     prefix: str
     scalar: str
     scalar_as_text: bool
@@ -114,8 +117,8 @@ def plan(
         entry: the configuration.
         schema: the stream's JSON Schema.
         key_properties: the stream's key.
-        notice: told, in sentences without values, what a user should know; called when the plan is made, and from
-            `Exploded.rows` at most once.
+        notice: told, in sentences without values, what a user should know, when the plan is made and from
+            `Exploded.rows`.
         on_failure: called when a value does not fit its entry in `types`; raises, or returns to leave it null.
 
     Raises:
@@ -148,28 +151,16 @@ def plan(
             levels=tuple(_level(entry, steps, depth, columns, on_failure) for depth in range(len(steps))),
             parent_fields=kept,
             keep_empty=entry.keep_empty,
+            names=frozenset(column for step in steps for column in step.own),
             key={column: _is_text(columns[column]) for column in key if keys and column not in key_properties},
             row_number=row_number,
-            on_repeated_key=_Once(
+            on_repeated_key=functools.partial(
                 notice,
                 f"stream '{entry.output}': two elements of one record have the same {_listed(key)}; "
                 "a target keeps only the last of them. Name more fields in `key`, or none for a row number.",
             ),
         ),
     )
-
-
-class _Once:
-    """Passes a notice on the first time it is called."""
-
-    def __init__(self, notice: Callable[[str], None], message: str) -> None:
-        self._notice: Callable[[str], None] | None = notice
-        self._message = message
-
-    def __call__(self) -> None:
-        if self._notice is not None:
-            self._notice(self._message)
-            self._notice = None
 
 
 def _walk(entry: Explode, schema: Schema, notice: Callable[[str], None]) -> tuple[list[_Step], bool]:
@@ -184,16 +175,17 @@ def _walk(entry: Explode, schema: Schema, notice: Callable[[str], None]) -> tupl
         field = _field(entry, holder, name, schema)
         kinds = schemas.types(field)
         way = (*way, name)
-        if kinds and "array" not in kinds and not last:
+        if kinds and not kinds & (_HOLDERS - {"object"}):
+            if last:
+                raise entry.error(f"'{name}' is declared as an object, not as an array")
             holder = field
             continue
-        is_array = "array" in kinds or not kinds
-        element = schemas.resolve(field.get("items"), schema) if is_array else field
+        element = schemas.resolve(field.get("items"), schema)
         prefix = "_".join(entry.path[: depth + 1]) + "_"
         if last and entry.prefix is not None:
             prefix = entry.prefix
         column = None if len(way) == 1 else holder_prefix + way[0]
-        step = _step(way, column, prefix, _retyped(entry, element) if last else element, field)
+        step = _step(way, column, prefix, _retyped(entry, element) if last else element, field, root=schema)
         if step.elements_as_text:
             notice(
                 f"stream '{entry.stream}': the schema does not describe the elements of '{name}'; "
@@ -212,22 +204,29 @@ def _field(entry: Explode, holder: Schema, name: str, root: Schema) -> Schema:
         raise entry.error(f"there is no '{name}' among the properties {_listed(declared)}; is it selected?")
     field = schemas.resolve(declared.get(name), root)
     kinds = schemas.types(field)
-    if kinds and not kinds & {"array", "object"}:
+    # Text may be JSON, but not if it is a time or a word of a list.
+    if kinds and not kinds & ({"array", "object"} if {"format", "enum"} & field.keys() else _HOLDERS):
         raise entry.error(f"'{name}' is declared as {_listed(sorted(kinds))}, not as an array")
     return field
 
 
-def _step(path: tuple[str, ...], column: str | None, prefix: str, element: Schema, field: Schema) -> _Step:
+def _step(
+    path: tuple[str, ...], column: str | None, prefix: str, element: Schema, field: Schema, *, root: Schema
+) -> _Step:
     declared = schemas.properties(element)
     others = schemas.types(element) - {"object", "null"}
     as_text = not declared and not others
     scalar = prefix.rstrip("_") or path[-1]
-    own = {prefix + name: schemas.with_null(value) for name, value in declared.items()}
+    own = {prefix + name: schemas.with_null(schemas.inline(value, root)) for name, value in declared.items()}
+    kinds = schemas.types(field)
+    reads_text = "string" in kinds if kinds else None
     if as_text or (declared and others):
         own[scalar] = {**schemas.TEXT, **schemas.about(field)}
     elif others:
         own[scalar] = {**schemas.about(field), **schemas.with_null(element)}
-    return _Step(path, column, prefix, scalar, scalar_as_text=bool(declared), elements_as_text=as_text, own=own)
+    return _Step(
+        path, column, reads_text, prefix, scalar, scalar_as_text=bool(declared), elements_as_text=as_text, own=own
+    )
 
 
 def _retyped(entry: Explode, element: Schema) -> Schema:
@@ -283,9 +282,10 @@ def _level(
     return Level(
         path=step.path,
         column=step.column,
+        reads_text=step.reads_text,
         last=following is None,
         inner=following.path[0] if following and following.column is None else None,
-        names=Names(step.prefix),
+        names=Names(step.prefix, [column for column in step.own if column != step.scalar], columns),
         scalar=step.scalar,
         scalar_as_text=step.scalar_as_text,
         elements_as_text=step.elements_as_text,
@@ -322,7 +322,7 @@ def _key_columns(
 ) -> tuple[str, ...]:
     """Return the columns of the element's key; empty when there is none and the row number is needed.
 
-    A name is a field of the elements, or a column that an outer array of the path gave.
+    A name is a field of the elements, or a column that an array of the path gives.
     """
     last = steps[-1]
     outer = {column for step in steps[:-1] for column in step.own if column in columns}
@@ -331,14 +331,14 @@ def _key_columns(
         column = last.prefix + name
         if column not in last.own:
             column = name
-            if column not in outer:
+            if column not in outer and column not in last.own:
                 notice(
                     f"stream '{entry.stream}': the elements of '{'.'.join(entry.path)}' have no field '{name}' in the "
                     "schema; the key is a row number instead"
                 )
                 return ()
         key.append(column)
-    return tuple(key)
+    return tuple(dict.fromkeys(key))
 
 
 def _is_text(schema: Schema) -> bool:

@@ -15,8 +15,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import simpleeval  # type: ignore[import-untyped]  # it ships no types
+import simplejson
 from singer_sdk.exceptions import MapExpressionError
-from singer_sdk.singerlib.json import deserialize_json, serialize_json
+from singer_sdk.singerlib.json import deserialize_json
 
 from map_explode import functions
 from map_explode.infer import BUILT_IN_NAMES
@@ -28,10 +29,19 @@ Record: TypeAlias = "dict[str, Any]"
 
 
 class _Json:
-    """What expressions know as `json`: the standard module neither writes nor reads decimals."""
+    """What expressions know as `json`: the standard module's functions, which neither write nor read decimals."""
 
-    dumps = staticmethod(serialize_json)
     loads = staticmethod(deserialize_json)
+
+    @staticmethod
+    def dumps(value: object, **options: Any) -> str:  # noqa: ANN401 - those of `json.dumps`
+        """Return JSON as Python's `json.dumps` writes it."""
+        return simplejson.dumps(value, use_decimal=True, ignore_nan=True, **options)
+
+
+def _python_text(value: object) -> str | None:
+    """Return what Python's `str` gives, but null for null, digits for decimals, and JSON for arrays and objects."""
+    return str(value) if isinstance(value, bool) else functions.text(value)
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -39,7 +49,7 @@ FUNCTIONS: dict[str, Any] = {
     "bool": bool,
     "float": functions.decimal_,
     "int": functions.to_int,
-    "str": functions.text,
+    "str": _python_text,
     "rand": simpleeval.DEFAULT_FUNCTIONS["rand"],
     "randint": simpleeval.DEFAULT_FUNCTIONS["randint"],
     "md5": functions.md5,
@@ -56,6 +66,28 @@ FUNCTIONS: dict[str, Any] = {
     "mask_phone": functions.mask_phone,
 }
 
+#: Methods that change what they belong to. A record's objects and arrays are shared by all rows made of it.
+_CHANGING = frozenset(
+    {
+        "add",
+        "append",
+        "clear",
+        "difference_update",
+        "discard",
+        "extend",
+        "insert",
+        "intersection_update",
+        "pop",
+        "popitem",
+        "remove",
+        "reverse",
+        "setdefault",
+        "sort",
+        "symmetric_difference_update",
+        "update",
+    }
+)
+_PADDING = frozenset({"center", "expandtabs", "ljust", "rjust", "zfill"})
 _MAX_TEXT = simpleeval.MAX_STRING_LENGTH
 #: What a quotient that does not end is rounded to: the digits of a Python decimal.
 _QUOTIENT = decimal.Context(prec=28)
@@ -248,6 +280,14 @@ class Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]  # its 
             return None
 
     def _eval_attribute(self, node: ast.Attribute) -> Any:  # noqa: ANN401 - any value
+        if node.attr in _CHANGING:
+            holder = self._eval(node.value)
+            if isinstance(holder, dict) and node.attr in holder:
+                return _exact(holder[node.attr])
+            if isinstance(holder, (dict, list, set)):
+                raise simpleeval.FeatureNotAvailable(
+                    f"an expression must not change a record, as '.{node.attr}()' does"
+                )
         try:
             return _exact(super()._eval_attribute(node))
         except simpleeval.AttributeDoesNotExist:
@@ -266,12 +306,25 @@ class Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]  # its 
             raise simpleeval.FeatureNotAvailable("only functions and methods can be called")
         positional = [self._eval(each) for each in node.args]
         named = dict(self._eval_keyword(each) for each in node.keywords)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _PADDING:
+            width = positional[0] if positional else 0
+            if isinstance(width, int) and width > _MAX_TEXT:
+                raise simpleeval.IterableTooLong("the text is too long")
         try:
             return _exact(function(*positional, **named))
         except TypeError:
-            if any(each is None for each in (*positional, *named.values())):
+            values = (*positional, *named.values())
+            if any(each is None for each in values):
                 return None
-            raise
+            if not any(isinstance(each, Decimal) for each in values):
+                raise
+        # The standard library's functions about times know no decimals.
+        floats = [float(each) if isinstance(each, Decimal) else each for each in positional]
+        return _exact(
+            function(
+                *floats, **{name: float(each) if isinstance(each, Decimal) else each for name, each in named.items()}
+            )
+        )
 
     def _eval_comprehension(self, node: Any) -> Any:  # noqa: ANN401 - any kind of comprehension, any value
         if self._eval(node.generators[0].iter) is None:
@@ -279,7 +332,7 @@ class Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]  # its 
         return super()._eval_comprehension(node)
 
     def _eval_joinedstr(self, node: ast.JoinedStr) -> str | None:
-        parts = [functions.text(self._eval(each)) for each in node.values]
+        parts = [_python_text(self._eval(each)) for each in node.values]
         if any(part is None for part in parts):
             return None
         joined = "".join(part for part in parts if part is not None)

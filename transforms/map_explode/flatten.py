@@ -94,7 +94,15 @@ def plan(schema: Schema, options: FlatteningOptions, stream: str) -> Flattened:
             )
         columns[column] = value
     changes = columns != schemas.properties(schema) or any(field.as_text for field in fields.values())
-    return Flattened(schemas.with_properties(schema, columns), changes, fields, options)
+    closed = None
+    if changes:
+        # An object that allows further fields brings further columns.
+        closed = schema.get("additionalProperties") is False and all(
+            schemas.resolve(schemas.properties(schema)[name], schema).get("additionalProperties") is False
+            for name, field in fields.items()
+            if field.fields is not None
+        )
+    return Flattened(schemas.with_properties(schema, columns, closed=closed), changes, fields, options)
 
 
 def _columns(
@@ -118,7 +126,7 @@ def _columns(
             continue
         as_text = not kinds or not kinds <= schemas.SCALARS | {"null"}
         fields[name] = _Field(column, as_text=as_text, fields=None)
-        value = declared
+        value = schemas.inline(declared, root)
         if as_text:
             value = {
                 **(schemas.TEXT if "null" in kinds or not kinds else {"type": "string"}),

@@ -20,10 +20,15 @@ BEIJING = dt.timezone(dt.timedelta(hours=8))
 #: Arithmetic that never rounds: far more digits than a MySQL DECIMAL (65) can hold.
 EXACT = decimal.Context(prec=1000)
 
+#: No number with more digits than this is written out: 1e999999999 is eleven characters of JSON and a gigabyte of text.
+_MAX_DIGITS = 10_000
+
 _EPOCH = dt.datetime(1970, 1, 1, 8, tzinfo=BEIJING)
 _EPOCH_MS = re.compile(r"-?\d+")
 #: A fraction of a second of any length; ``datetime.fromisoformat`` of Python 3.10 knows 3 and 6 digits only.
 _FRACTION = re.compile(r"\.(\d+)")
+_CURRENCY = re.compile(r"^([+-]?)\s*[¥￥$]\s*")
+_GROUPED = re.compile(r"[+-]?\d{1,3}([,，]\d{3})+(\.\d*)?")
 #: What separates the groups of a telephone number and stays readable.
 _PHONE_SEPARATORS = frozenset(" -+()（）,，#转")
 _PHONE_HEAD, _PHONE_TAIL, _MOBILE_DIGITS = 3, 4, 11
@@ -35,12 +40,23 @@ def text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(_written_out(value), "f")
     if isinstance(value, (bool, int, list, tuple, dict)):
         return json_text(value)
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     raise TypeError(f"a value of type {type(value).__name__} has no text form")
+
+
+def _written_out(value: Decimal) -> Decimal:
+    """Return the value, which is short enough to be written out digit by digit.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if abs(value.adjusted()) > _MAX_DIGITS:
+        raise ValueError("the number has too many digits")
+    return value
 
 
 def json_text(value: object) -> str:
@@ -75,6 +91,8 @@ def _instant(value: object) -> dt.datetime | None:
         raise TypeError("a boolean is no time")
     if isinstance(value, (int, Decimal)) or (isinstance(value, str) and _EPOCH_MS.fullmatch(value.strip())):
         try:
+            if isinstance(value, Decimal):
+                return _EPOCH + dt.timedelta(microseconds=int(_written_out(EXACT.multiply(value, 1000))))
             return _EPOCH + dt.timedelta(milliseconds=int(value))
         except OverflowError:
             raise ValueError("the time lies outside the years 1 to 9999") from None
@@ -106,9 +124,9 @@ def decimal_(value: object, places: int | None = None) -> Decimal | None:
     if value is None:
         return None
     if isinstance(value, str):
-        value = value.strip().lstrip("¥￥$").replace(",", "").replace("，", "").strip()
-        if not value:
+        if not value.strip():
             return None
+        value = _ungrouped(value)
     elif isinstance(value, float):
         value = repr(value)
     elif isinstance(value, bool) or not isinstance(value, (int, Decimal)):
@@ -122,6 +140,17 @@ def decimal_(value: object, places: int | None = None) -> Decimal | None:
     if places is None:
         return number
     return number.quantize(Decimal(1).scaleb(-places), rounding=decimal.ROUND_HALF_UP, context=EXACT)
+
+
+def _ungrouped(number: str) -> str:
+    """Return a number's text without currency sign and thousands separators."""
+    plain = _CURRENCY.sub(r"\1", number.strip(), count=1)
+    if not ("," in plain or "，" in plain):
+        return plain
+    # `1,5` is not fifteen.
+    if not _GROUPED.fullmatch(plain):
+        raise ValueError("the text is no number")
+    return plain.replace(",", "").replace("，", "")
 
 
 def mask_phone(value: object) -> str | None:
@@ -184,12 +213,26 @@ def coalesce(*values: Any) -> Any:  # noqa: ANN401 - values of records have any 
     return next((value for value in values if value is not None), None)
 
 
+def whole(value: Decimal) -> int:
+    """Return a decimal without a fraction as an integer.
+
+    Raises:
+        ValueError: it has a fraction, or too many digits.
+    """
+    number = int(_written_out(value))
+    if number != value:
+        raise ValueError("the number has a fraction")
+    return number
+
+
 def to_int(value: object) -> int | None:
     """Return a whole number, cut off towards zero; null for null."""
     if isinstance(value, str):
         return int(value)
     if value is None:
         return None
-    if isinstance(value, (int, float, Decimal)):
+    if isinstance(value, Decimal):
+        return int(_written_out(value))
+    if isinstance(value, (int, float)):
         return int(value)
     raise TypeError(f"a value of type {type(value).__name__} is no number")

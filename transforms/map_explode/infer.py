@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from map_explode import schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from map_explode.schemas import Schema
 
@@ -109,6 +110,8 @@ _METHODS: dict[str, Schema] = {
     **dict.fromkeys(["date", "today"], DATE),
 }
 
+_PARTS_OF_TIMES = frozenset({"year", "month", "day", "hour", "minute", "second", "microsecond"})
+
 _Scope: TypeAlias = "Mapping[str, Schema]"
 
 
@@ -171,7 +174,11 @@ def _subscript(node: ast.Subscript, scope: _Scope) -> Schema:
 
 
 def _attribute(node: ast.Attribute, scope: _Scope) -> Schema:
-    return _field(result(node.value, scope), node.attr)
+    holder = result(node.value, scope)
+    # Of a time computed here; a column's value is text and has no such attributes.
+    if node.attr in _PARTS_OF_TIMES and holder in (DATE, DATE_TIME) and not isinstance(node.value, ast.Name):
+        return INTEGER
+    return _field(holder, node.attr)
 
 
 def _call(node: ast.Call, scope: _Scope) -> Schema:
@@ -205,6 +212,8 @@ def _merged(found: list[Schema]) -> Schema:
 
 
 def _binary(node: ast.BinOp, scope: _Scope) -> Schema:
+    if _is_timedelta(node.right):
+        return result(node.left, scope)
     left, right = (schemas.types(result(side, scope)) - {"null"} for side in (node.left, node.right))
     numeric = {"integer", "number"}
     if left and right and left | right <= numeric:
@@ -213,11 +222,14 @@ def _binary(node: ast.BinOp, scope: _Scope) -> Schema:
         return INTEGER if not isinstance(node.op, ast.Pow) else NUMBER
     if isinstance(node.op, ast.Div):
         return NUMBER
-    if left == {"string"} and isinstance(node.op, (ast.Add, ast.Mod, ast.Mult)):
-        return STRING
-    if right == {"string"} and isinstance(node.op, (ast.Add, ast.Mult)):
-        return STRING
-    return UNKNOWN
+    of_text = (left == {"string"} and isinstance(node.op, (ast.Add, ast.Mod, ast.Mult))) or (
+        right == {"string"} and isinstance(node.op, (ast.Add, ast.Mult))
+    )
+    return STRING if of_text else UNKNOWN
+
+
+def _is_timedelta(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "timedelta"
 
 
 def _unary(node: ast.UnaryOp, scope: _Scope) -> Schema:
@@ -266,6 +278,49 @@ def free_names(node: ast.expr) -> frozenset[str]:
         and isinstance(each.slice, ast.Constant)
     }
     return (frozenset(each.id for each in names) - bound) | {str(key) for key in keys}
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """An object an expression takes a field of; its text is how the expression calls it."""
+
+    source: str
+    closed: bool
+
+    def __str__(self) -> str:
+        return f"`{self.source}`"
+
+
+def unknown_fields(node: ast.expr, scope: Mapping[str, Schema]) -> Iterator[tuple[Holder, str]]:
+    """Yield the fields that an expression takes of an object whose schema declares others but not these.
+
+    `.get('name')` asks for a field that may be missing and is not among them.
+    """
+    called = {each.func for each in ast.walk(node) if isinstance(each, ast.Call)}
+    for each in ast.walk(node):
+        name: object
+        if isinstance(each, ast.Attribute) and each not in called:
+            name = each.attr
+        elif isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Constant):
+            name = each.slice.value
+        else:
+            continue
+        holder = result(each.value, scope)
+        declared = schemas.properties(holder)
+        if isinstance(name, str) and declared and schemas.types(holder) <= {"object", "null"} and name not in declared:
+            yield Holder(ast.unparse(each.value), holder.get("additionalProperties") is False), name
+
+
+def divides_by_zero(node: ast.expr) -> bool:
+    """Return whether an expression has a division by the constant zero in it."""
+    return any(
+        isinstance(each, ast.BinOp)
+        and isinstance(each.op, (ast.Div, ast.FloorDiv, ast.Mod))
+        and isinstance(each.right, ast.Constant)
+        and not isinstance(each.right.value, str)
+        and each.right.value == 0
+        for each in ast.walk(node)
+    )
 
 
 def plain_name(node: ast.expr) -> str | None:

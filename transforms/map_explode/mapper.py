@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 import sys
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from singer_sdk import InlineMapper
 from singer_sdk import singerlib as singer
@@ -16,12 +17,14 @@ from singer_sdk.singerlib.exceptions import SingerError
 
 from map_explode import codec
 from map_explode.columns import TYPES
+from map_explode.failures import place
 from map_explode.messages import LineReader, LineWriter
 from map_explode.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import click
     from singer_sdk.plugin_base import _ConfigInput
 
     from map_explode.pipeline import Output
@@ -80,6 +83,46 @@ _ENTRY: dict[str, Any] = th.ObjectType(
 ).to_dict()
 
 
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stream:
+    """A stream that came: its SCHEMA, and the streams it becomes."""
+
+    schema: dict[str, Any]
+    key_properties: list[str]
+    outputs: list[Output]
+
+    @property
+    def shown_key(self) -> list[str]:
+        """The key columns a message may show: those that no stream map hides or changes."""
+        return [name for name in self.key_properties if all(name not in each.mapped for each in self.outputs)]
+
+
+#: What the SDK allows in `stream_maps`. Its own schema says "not valid under any of the given schemas" of a whole map.
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_DROPPED = {"enum": [None, "__NULL__"]}
+_STREAM_MAPS: dict[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {"__else__": _DROPPED},
+    "additionalProperties": {
+        "if": {"type": "object"},
+        "then": {
+            "properties": {
+                "__alias__": _TEXT_OR_NULL,
+                "__else__": _DROPPED,
+                "__filter__": _TEXT_OR_NULL,
+                "__key_properties__": {"type": ["array", "null"], "items": {"type": "string"}},
+                "__source__": {"type": "string"},
+            },
+            "additionalProperties": _TEXT_OR_NULL,
+        },
+        "else": _DROPPED,
+    },
+}
+
+
 class MapExplode(InlineMapper):
     """Explodes arrays into rows, flattens objects into columns, then renames and converts columns."""
 
@@ -104,6 +147,13 @@ class MapExplode(InlineMapper):
             description="What an expression that fails for a record does: stop the run (`fail`), or leave the column "
             "null and count it (`null`). A filter or a key column that fails always stops the run.",
         ),
+        th.Property(
+            "stream_maps",
+            th.CustomType(_STREAM_MAPS),
+            title="Stream maps",
+            description="Stream name or wildcard -> column -> expression, as in the SDK: "
+            "https://sdk.meltano.com/en/latest/stream_maps.html",
+        ),
     ).to_dict()
 
     message_reader_class = LineReader
@@ -121,28 +171,81 @@ class MapExplode(InlineMapper):
         self.message_reader.connect(self.message_writer)
         self._stops = self.config.get("on_error", "fail") == "fail"
         self._failures: Counter[str] = Counter()
-        self._outputs: dict[str, list[Output]] = {}
-        self._pipeline = Pipeline(self.config, self.logger.warning, self._on_failure)
+        self._told: set[str] = set()
+        self._streams: dict[str, _Stream] = {}
+        # The record at hand and its stream, for messages.
+        self._record: dict[str, Any] = {}
+        self._known = _Stream({}, [], [])
+        for name in sorted(set(self.config) - set(self.config_jsonschema["properties"])):
+            self._tell(f"there is no setting '{name}'; it does nothing")
+        self._pipeline = Pipeline(self.config, self._tell, self._on_failure)
+
+    def _tell(self, notice: str) -> None:
+        """Say once what a user should know."""
+        if notice not in self._told:
+            self._told.add(notice)
+            self.logger.warning("%s", notice)
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        messages = list(self.map_schema_message(message_dict))
+        if message_dict["stream"] in self.message_reader.unchanged:
+            self.message_writer.write_line(self.message_reader.line)
+        else:
+            self._write_messages(messages)
 
     def map_schema_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
-        """Return the SCHEMA messages of the streams the stream becomes."""
-        stream = message_dict["stream"]
-        outputs = self._pipeline.outputs(stream, message_dict["schema"], message_dict.get("key_properties") or [])
-        self._outputs[stream] = outputs
-        unchanged = len(outputs) == 1 and not outputs[0].changes
-        (self.message_reader.unchanged.add if unchanged else self.message_reader.unchanged.discard)(stream)
-        (self.message_reader.dropped.discard if outputs else self.message_reader.dropped.add)(stream)
-        if not outputs:
-            self.logger.info("Stream '%s' is left out, as stream_maps says", stream)
+        """Return the SCHEMA messages of the streams the stream becomes.
+
+        Raises:
+            InvalidInputLine: the message is not what Singer describes.
+            MapExpressionError: an expression does not fit the schema.
+            StreamMapConfigError: the configuration does not fit the schema.
+        """
+        stream = self._member(message_dict, "stream", str)
+        schema = self._member(message_dict, "schema", dict)
+        key_properties = message_dict.get("key_properties") or []
+        known = self._streams.get(stream)
+        if known is None or (known.schema, known.key_properties) != (schema, key_properties):
+            known = self._streams[stream] = self._planned(stream, schema, key_properties)
         bookmarks = message_dict.get("bookmark_properties") or []
-        for output in outputs:
-            columns = output.schema.get("properties", {})
+        for output in known.outputs:
+            columns = output.schema.get("properties") or {}
             yield singer.SchemaMessage(
                 stream=output.name,
                 schema=output.schema,
                 key_properties=output.key_properties,
                 bookmark_properties=[name for name in bookmarks if name in columns] or None,
             )
+
+    def _planned(self, stream: str, schema: dict[str, Any], key_properties: list[str]) -> _Stream:
+        try:
+            outputs = self._pipeline.outputs(stream, schema, key_properties)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self.message_reader.invalid(
+                f"cannot make sense of the schema of stream '{stream}': {type(error).__name__}"
+            ) from error
+        unchanged = len(outputs) == 1 and not outputs[0].changes
+        (self.message_reader.unchanged.add if unchanged else self.message_reader.unchanged.discard)(stream)
+        (self.message_reader.dropped.discard if outputs else self.message_reader.dropped.add)(stream)
+        if not outputs:
+            self.logger.info("Stream '%s' is left out, as stream_maps says", stream)
+        others = {output.name: other for other, known in self._streams.items() for output in known.outputs}
+        for output in outputs:
+            other = others.get(output.name, stream)
+            if other != stream:
+                self._tell(f"streams '{other}' and '{stream}' both become stream '{output.name}'")
+        return _Stream(schema, key_properties, outputs)
+
+    def _member(self, message: dict[str, Any], name: str, kind: type[_T]) -> _T:
+        """Return a member of the message at hand.
+
+        Raises:
+            InvalidInputLine: it is not there, or of another type.
+        """
+        value = message.get(name)
+        if not isinstance(value, kind):
+            raise self.message_reader.invalid(f"a {message['type']} message without a valid '{name}'")
+        return value
 
     def map_record_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
         """Return the RECORD messages a record becomes, in the order of the configuration and of the array.
@@ -170,12 +273,19 @@ class MapExplode(InlineMapper):
 
     def _rows(self, message_dict: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the streams and records a record becomes."""
+        self._record = record = self._member(message_dict, "record", dict)
+        self._known = known = self._stream(message_dict)
         try:
-            for output in self._outputs_of(message_dict["stream"]):
-                for row in output.records(message_dict["record"]):
+            for output in known.outputs:
+                for row in output.records(record):
                     yield output.name, row
         except MapExpressionError as error:
-            raise MapExpressionError(f"{error} (input line {self.message_reader.line_number})") from None
+            raise MapExpressionError(f"{error} ({self._place(error)})") from None
+
+    def _place(self, failure: MapExpressionError) -> str:
+        """Return which record failed, and the forms of the values used."""
+        values = getattr(failure, "values", "")
+        return place(self.message_reader.line_number, self._known.shown_key, self._record, values)
 
     def map_state_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
         """Return the STATE message as it is."""
@@ -183,8 +293,9 @@ class MapExplode(InlineMapper):
 
     def map_activate_version_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
         """Return an ACTIVATE_VERSION message for every stream the stream becomes."""
-        for output in self._outputs_of(message_dict["stream"]):
-            yield singer.ActivateVersionMessage(stream=output.name, version=message_dict["version"])
+        version = self._member(message_dict, "version", int)
+        for output in self._stream(message_dict).outputs:
+            yield singer.ActivateVersionMessage(stream=output.name, version=version)
 
     def map_batch_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
         """Refuse a BATCH message: its records are in a file that would pass by the mapper.
@@ -201,27 +312,36 @@ class MapExplode(InlineMapper):
 
     def process_endofpipe(self) -> None:
         """Say how often an expression failed, and which configured stream never came."""
-        for stream in sorted(self._pipeline.exploded - self._outputs.keys()):
-            self.logger.warning("Setting `explode` names stream '%s', which did not come", stream)
+        for setting, stream in self._pipeline.without_stream(self._streams):
+            self._tell(f"setting `{setting}` names stream '{stream}', which did not come")
         for failure, count in self._failures.items():
             self.logger.error("%s; %d times, the column is null there", failure, count)
 
-    def _outputs_of(self, stream: str) -> list[Output]:
-        if stream not in self._outputs:
+    def _stream(self, message: dict[str, Any]) -> _Stream:
+        stream = self._member(message, "stream", str)
+        if stream not in self._streams:
             raise RecordsWithoutSchemaException(
                 f"input line {self.message_reader.line_number}: stream '{stream}' has no SCHEMA message before it"
             )
-        return self._outputs[stream]
+        return self._streams[stream]
 
     def _on_failure(self, failure: MapExpressionError) -> None:
         message = str(failure)
         if self._stops:
             raise failure from None
         if message not in self._failures:
-            self.logger.error(
-                "%s, first in input line %d; the column is null there", message, self.message_reader.line_number
-            )
+            self.logger.error("%s, first in %s; the column is null there", message, self._place(failure))
         self._failures[message] += 1
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the settings; a file that cannot be read is one line and exit code 1."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            # A JSON error tells the place in the file, not what stands there.
+            cls.logger.error("The file given with --config cannot be read: %s", error)  # noqa: TRY400 - one line is enough
+            sys.exit(1)
 
     @classmethod
     def invoke(  # type: ignore[override]  # the SDK's InlineMapper overrides its base in the same way

@@ -121,23 +121,29 @@ class LineReader(GenericSingerReader[bytes]):
             InvalidInputLine: a line is no Singer message. The error tells where, not what it holds.
         """
         counts: Counter[str] = Counter()
-        for line in self._read_lines(self.default_input if file_input is None else file_input):
-            self.line_number += 1
-            if line.isspace():
-                continue
-            self.line = line
-            head, message = self._head(line)
-            counts[head.type] += 1
-            if head.type == "STATE" or (head.type in _OF_RECORDS and head.stream in self.unchanged):
-                self._writer.write_line(line)
-            elif head.type in _OF_RECORDS and head.stream in self.dropped:
-                continue
-            elif head.type in callbacks:
-                callbacks[head.type](self.deserialize_json(line) if message is None else message)
-            else:
-                raise self._invalid(f"its type {head.type!r} is unknown")
+        try:
+            for line in self._read_lines(self.default_input if file_input is None else file_input):
+                self.line_number += 1
+                if not line.isspace():
+                    self.line = line
+                    counts[self._process(line, callbacks)] += 1
+        except RecursionError:
+            raise self.invalid("it is nested too deeply") from None
         self._writer.flush()
         return counts
+
+    def _process(self, line: bytes, callbacks: dict[str, Callable[[dict[str, Any]], None]]) -> str:
+        """Pass on or hand over a line; return the message's type."""
+        head, message = self._head(line)
+        if head.type == "STATE" or (head.type in _OF_RECORDS and head.stream in self.unchanged):
+            self._writer.write_line(line)
+        elif head.type in _OF_RECORDS and head.stream in self.dropped:
+            pass
+        elif head.type in callbacks:
+            callbacks[head.type](self.deserialize_json(line) if message is None else message)
+        else:
+            raise self.invalid(f"its type {head.type!r} is unknown")
+        return head.type
 
     def _head(self, line: bytes) -> tuple[_Head, dict[str, Any] | None]:
         """Return type and stream of a line, and the whole message if it had to be read for that."""
@@ -147,7 +153,7 @@ class LineReader(GenericSingerReader[bytes]):
             # Either no message, or one only the tolerant decoder can read.
             message = self.deserialize_json(line)
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise self._invalid("it is no Singer message: it has no 'type'")
+            raise self.invalid("it is no Singer message: it has no 'type'")
         stream = message.get("stream")
         return _Head(message["type"], stream if isinstance(stream, str) else None), message
 
@@ -160,9 +166,10 @@ class LineReader(GenericSingerReader[bytes]):
         try:
             return codec.decode(line)
         except ValueError as error:
-            raise self._invalid(f"it is no valid JSON ({error}); was the tap cut off?") from None
+            raise self.invalid(f"it is no valid JSON ({error}); was the tap cut off?") from None
 
-    def _invalid(self, reason: str) -> InvalidInputLine:
+    def invalid(self, reason: str) -> InvalidInputLine:
+        """Return an exception that tells the line at hand, and why it is no message."""
         return InvalidInputLine(f"input line {self.line_number}: {reason}")
 
     def _read_lines(self, file_input: IO[Any]) -> Iterator[bytes]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from singer_sdk.exceptions import StreamMapConfigError
 from singer_sdk.mapper import MAPPER_ELSE_OPTION, NULL_STRING
 
-from map_explode import explode, flatten
+from map_explode import explode, flatten, schemas
 from map_explode.explode import Explode
 from map_explode.stream_maps import StreamMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from map_explode.schemas import Schema
     from map_explode.stream_maps import Mapped, OnFailure
@@ -32,6 +33,7 @@ class Output:
         schema: its schema.
         key_properties: its key.
         changes: False when its records are those that come in.
+        mapped: the columns that a stream map computes or drops.
         records: an incoming record to the outgoing ones, in order.
     """
 
@@ -39,6 +41,7 @@ class Output:
     schema: Schema
     key_properties: tuple[str, ...]
     changes: bool
+    mapped: frozenset[str]
     records: Callable[[Record], Iterator[Record]]
 
 
@@ -66,16 +69,23 @@ class Pipeline:
         self._drops_others = MAPPER_ELSE_OPTION in maps
         if maps.pop(MAPPER_ELSE_OPTION, None) not in {None, NULL_STRING}:
             raise StreamMapConfigError("stream_maps: `__else__` can only be `__NULL__`")
+        for name in maps:
+            if name.startswith("__"):
+                raise StreamMapConfigError(f"stream_maps: there is no option '{name}'; there is `__else__`")
         self._maps = [StreamMap(name, None if value == NULL_STRING else value) for name, value in maps.items()]
         self._constants: dict[str, Any] = {"config": config.get("stream_map_config") or {}}
         faker = _faker(config.get("faker_config") or {})
         if faker is not None:
             self._constants["fake"] = faker
 
-    @property
-    def exploded(self) -> frozenset[str]:
-        """The streams whose arrays the configuration explodes."""
-        return frozenset(self._explodes)
+    def without_stream(self, streams: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield setting and name of all that is configured for a stream which is not among these."""
+        for name in sorted(self._explodes.keys() - set(streams)):
+            yield "explode", name
+        names = {*streams, *(entry.output for entries in self._explodes.values() for entry in entries)}
+        for entry in self._maps:
+            if not any(entry.applies_to(name) for name in names):
+                yield "stream_maps", entry.source or entry.pattern
 
     def outputs(self, stream: str, schema: Schema, key_properties: Sequence[str]) -> list[Output]:
         """Return the streams that come out of a stream, none if it is dropped.
@@ -84,6 +94,7 @@ class Pipeline:
             MapExpressionError: an expression does not fit the schema.
             StreamMapConfigError: the configuration does not fit the schema.
         """
+        schema = schemas.root(schema)
         entries = self._explodes.get(stream, [])
         outputs: list[Output] = []
         if all(entry.alias is not None for entry in entries):
@@ -91,6 +102,11 @@ class Pipeline:
         for entry in entries:
             exploded = explode.plan(entry, schema, key_properties, self._notice, self._on_failure)
             outputs += self._mapped(entry.output, exploded.schema, exploded.key_properties, exploded.rows)
+        for name, count in Counter(output.name for output in outputs).items():
+            if count > 1:
+                raise StreamMapConfigError(
+                    f"stream '{stream}' becomes stream '{name}' {count} times; choose other names"
+                )
         return outputs
 
     def _mapped(
@@ -114,6 +130,7 @@ class Pipeline:
                 nested=nested,
                 key_properties=key_properties,
                 constants=self._constants,
+                notice=self._notice,
                 on_failure=self._on_failure,
             )
             for entry in self._applying(stream)
@@ -126,7 +143,8 @@ class Pipeline:
                 name=stream if plan is None else plan.name,
                 schema=schema if plan is None else plan.schema,
                 key_properties=tuple(key_properties) if plan is None else plan.key_properties,
-                changes=rows is not None or flat is not None or plan is not None,
+                changes=rows is not None or flat is not None or (plan is not None and plan.record is not None),
+                mapped=frozenset() if plan is None else plan.mapped,
                 records=_records(rows, flat, None if plan is None else plan.record),
             )
 

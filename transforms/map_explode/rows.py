@@ -5,23 +5,35 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from map_explode import codec
 from map_explode.functions import json_text, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 Record: TypeAlias = "dict[str, Any]"
 
 
-class Names(dict[str, str]):
-    """Field of an element -> column, for declared and undeclared fields alike; None leaves a field out."""
+class NoArrayError(ValueError):
+    """Text in an array's place is not JSON of an array or an object."""
 
-    def __init__(self, prefix: str) -> None:
-        super().__init__()
+
+class Names(dict[str, str]):
+    """Field of an element -> column, for declared and undeclared fields alike.
+
+    An undeclared field never takes the column of something else: it gets underlines behind it instead.
+    """
+
+    def __init__(self, prefix: str, own: Collection[str], taken: Collection[str]) -> None:
+        super().__init__({column.removeprefix(prefix): column for column in own})
         self._prefix = prefix
+        self._taken = frozenset(taken)
 
     def __missing__(self, field: str) -> str:
-        column = self[field] = self._prefix + field
+        column = self._prefix + field
+        while column in self._taken:
+            column += "_"
+        self[field] = column
         return column
 
 
@@ -32,6 +44,8 @@ class Level:
     Attributes:
         path: the names that lead to the array from the record or the element that holds it; mostly one.
         column: the column of the object the array lies in, when the path has several names.
+        reads_text: text in the array's place is JSON: False if the schema declares no text there, True if it declares
+            text, None if it declares nothing, where text that is no JSON is an element like any other.
         last: whether the elements of this array are the rows, not holders of further arrays.
         inner: the field of the elements that the next level takes out; None where it takes none directly.
         names: columns of the fields of an element.
@@ -41,11 +55,13 @@ class Level:
         blank: the columns of this level and those below, null.
         kept: the columns of this level to keep; None for all.
         conversions: column -> how its value is converted. It raises what the value provokes.
-        on_failure: called with the column and the exception when a conversion fails; the column is null if it returns.
+        on_failure: called with the column and the exception when a conversion fails; if it returns, the column is null,
+            or there are no elements.
     """
 
     path: tuple[str, ...]
     column: str | None
+    reads_text: bool | None
     last: bool
     inner: str | None
     names: Names
@@ -56,6 +72,29 @@ class Level:
     kept: frozenset[str] | None
     conversions: dict[str, Callable[[Any], Any]]
     on_failure: Callable[[str, Exception], None]
+
+    def elements(self, holder: object) -> list[Any]:
+        """Return the elements of the array in what holds it. A value that is no array counts as an array of one."""
+        value = holder
+        for name in self.path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, str) and self.reads_text is not False:
+            value = self._read(value)
+        if value is None:
+            return []
+        return value if isinstance(value, list) else [value]
+
+    def _read(self, value: str) -> Any:  # noqa: ANN401 - any JSON value
+        try:
+            read = codec.decode(value) if value.strip() else None
+        except ValueError:
+            read = value
+        if read is None or isinstance(read, (list, dict)):
+            return read
+        if self.reads_text is None:
+            return value
+        self.on_failure(self.scalar, NoArrayError())
+        return None
 
     def columns(self, element: object) -> Record:
         """Return the columns an element of this level gives."""
@@ -96,6 +135,7 @@ class Rows:
         levels: the names of the path, outermost first.
         parent_fields: the fields of the record to keep, None for all.
         keep_empty: a record without elements gives one row, and an element without inner elements too.
+        names: the columns that elements give. An undeclared field of a record that is called the same is left out.
         key: columns of the element's key -> whether they hold text. Empty when the row number is the key, or there is
             no key.
         row_number: the column of the row number; None when the element has a key of its own.
@@ -105,6 +145,7 @@ class Rows:
     levels: tuple[Level, ...]
     parent_fields: frozenset[str] | None
     keep_empty: bool
+    names: frozenset[str]
     key: dict[str, bool]
     row_number: str | None
     on_repeated_key: Callable[[], None]
@@ -118,8 +159,11 @@ class Rows:
             base = {field: value for field, value in record.items() if field in self.parent_fields}
         if first.column is None:
             base.pop(first.path[0], None)
-        rows = self._expand(base, record, 0)
-        start = 0 if _elements(record, first.path) == [] else 1
+        for field in self.names & base.keys():
+            del base[field]
+        elements = first.elements(record)
+        rows = self._expand(base, elements, 0)
+        start = 1 if elements else 0
         if self.row_number is not None:
             for number, row in enumerate(rows, start):
                 row[self.row_number] = number
@@ -135,10 +179,9 @@ class Rows:
         else:
             yield from rows
 
-    def _expand(self, row: Record, holder: Record, depth: int) -> Iterator[Record]:
-        """Yield the rows that continue `row` with the elements found in `holder`; every row is a dict of its own."""
+    def _expand(self, row: Record, elements: list[Any], depth: int) -> Iterator[Record]:
+        """Yield the rows that continue `row` with elements and what they hold; every row is a dict of its own."""
         level = self.levels[depth]
-        elements = _elements(holder, level.path)
         if level.column is not None and level.column in row:
             row = {**row, level.column: _without(row[level.column], level.path[1:])}
         if not elements and self.keep_empty:
@@ -148,7 +191,7 @@ class Rows:
             if level.last:
                 yield continued
             else:
-                yield from self._expand(continued, element if isinstance(element, dict) else {}, depth + 1)
+                yield from self._expand(continued, self.levels[depth + 1].elements(element), depth + 1)
 
     def _fill_key(self, row: Record, number: int) -> tuple[Any, ...]:
         """Put a value into the key columns that are null, as key columns may not be; return the key.
@@ -169,15 +212,6 @@ class Rows:
             elif is_text and not isinstance(value, str):
                 row[column] = text(value)
         return tuple(row[column] for column in self.key)
-
-
-def _elements(holder: Any, path: tuple[str, ...]) -> list[Any]:  # noqa: ANN401 - any JSON value
-    """Return the elements of the array at a path. A value that is no array counts as an array of one."""
-    for name in path:
-        holder = holder.get(name) if isinstance(holder, dict) else None
-    if holder is None:
-        return []
-    return holder if isinstance(holder, list) else [holder]
 
 
 def _without(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value

@@ -11,13 +11,35 @@ TEXT: Schema = {"type": ["string", "null"]}
 SCALARS = frozenset({"string", "integer", "number", "boolean"})
 _ALTERNATIVES = ("anyOf", "oneOf")
 _MAX_REFERENCES = 32
+#: Rules about an object as a whole.
+_ABOUT_THE_WHOLE = frozenset(
+    {
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "minProperties",
+        "maxProperties",
+        "propertyNames",
+        "patternProperties",
+        "dependencies",
+        "dependentRequired",
+        "dependentSchemas",
+        "const",
+        "enum",
+    }
+)
 
 
 def resolve(schema: object, root: Schema) -> Schema:
-    """Return a schema with a local ``$ref`` followed and a choice of one alternative beside null taken.
+    """Return a schema with a local ``$ref`` followed, ``allOf`` joined, a choice of one beside null taken.
 
     Several object alternatives are merged to one object with the properties of all; a property they describe
-    differently accepts anything. Whatever else cannot be resolved is returned as it is.
+    differently takes what any of them takes. Whatever else cannot be resolved is returned as it is.
 
     Args:
         schema: the schema of a property or an element; anything but an object counts as ``{}``.
@@ -29,7 +51,9 @@ def resolve(schema: object, root: Schema) -> Schema:
         target = _referenced(schema, root)
         if target is None:
             break
-        schema = target
+        schema = {**target, **about(schema)}
+    if isinstance(schema.get("allOf"), list):
+        schema = _joined([{word: schema[word] for word in schema if word != "allOf"}, *schema["allOf"]], root)
     for word in _ALTERNATIVES:
         alternatives = [resolve(each, root) for each in schema.get(word) or []]
         nullable = any("null" in types(each) for each in alternatives)
@@ -52,17 +76,39 @@ def _referenced(schema: Schema, root: Schema) -> Schema | None:
     return target if isinstance(target, dict) else None
 
 
+def _joined(parts: list[Schema], root: Schema) -> Schema:
+    """Return one schema for values that fit all parts; where they differ the first counts."""
+    joined: Schema = {}
+    declared: Schema = {}
+    required: list[str] = []
+    kinds: frozenset[str] = frozenset()
+    for part in [resolve(each, root) for each in parts]:
+        declared.update({name: value for name, value in properties(part).items() if name not in declared})
+        required += part.get("required", [])
+        kinds = kinds & types(part) or kinds or types(part)
+        joined = {**part, **joined}
+    if kinds:
+        joined["type"] = sorted(kinds) if len(kinds) > 1 else next(iter(kinds))
+    if declared:
+        # A part that forbids further properties means those of the other parts too, which nothing could fit.
+        joined = {word: value for word, value in joined.items() if word != "additionalProperties"}
+        joined["properties"] = declared
+    return {**joined, "required": required} if required else joined
+
+
 def _merged(alternatives: list[Schema]) -> Schema | None:
     """Return one schema for all alternatives: the only one, or the union of several objects, else None."""
     if len(alternatives) == 1:
         return alternatives[0]
     if not alternatives or any("object" not in types(each) for each in alternatives):
         return None
-    properties: Schema = {}
+    choices: dict[str, list[Schema]] = {}
     for each in alternatives:
-        for name, schema in each.get("properties", {}).items():
-            properties[name] = schema if properties.get(name, schema) == schema else {}
-    return {"type": "object", "properties": properties}
+        for name, schema in properties(each).items():
+            if schema not in choices.setdefault(name, []):
+                choices[name].append(schema)
+    merged = {name: found[0] if len(found) == 1 else {"anyOf": found} for name, found in choices.items()}
+    return {"type": "object", "properties": merged}
 
 
 def types(schema: Schema) -> frozenset[str]:
@@ -87,12 +133,20 @@ def types(schema: Schema) -> frozenset[str]:
 def properties(schema: Schema) -> dict[str, Schema]:
     """Return the declared properties of an object schema."""
     declared = schema.get("properties")
-    return declared if isinstance(declared, dict) else {}
+    if not isinstance(declared, dict):
+        return {}
+    # `true`, for anything, is a schema too.
+    return {name: value if isinstance(value, dict) else {} for name, value in declared.items()}
 
 
 def about(schema: Schema) -> Schema:
     """Return only what a schema says to people."""
     return {word: schema[word] for word in ("title", "description") if word in schema}
+
+
+def inline(schema: Schema, root: Schema) -> Schema:
+    """Return the schema itself, or what it refers to: a target that knows no ``$ref`` still knows the type."""
+    return resolve(schema, root) if isinstance(schema, dict) and "$ref" in schema else schema
 
 
 def with_null(schema: Schema) -> Schema:
@@ -125,18 +179,33 @@ def without_null(schema: Schema) -> Schema:
     return result
 
 
+def root(schema: Schema) -> Schema:
+    """Return the schema of a stream with its properties in the place where they are looked for.
+
+    A few taps write ``$ref`` or ``allOf`` at the top. Definitions stay, as properties may refer to them.
+    """
+    if properties(schema) or not ({"$ref", "allOf", *_ALTERNATIVES} & schema.keys()):
+        return schema
+    kept: Schema = {word: schema[word] for word in ("definitions", "$defs") if word in schema}
+    return {**kept, **resolve(schema, schema)}
+
+
 def with_properties(schema: Schema, columns: dict[str, Schema], *, closed: bool | None = None) -> Schema:
     """Return an object schema with other properties; ``required`` keeps the names that are left.
+
+    Rules about the object as a whole (``minProperties``, ``anyOf`` of requirements …) are left out, as they were
+    written for the properties there were.
 
     Args:
         schema: the schema to start from; its other keywords (definitions, title) stay.
         columns: the new properties.
         closed: whether further properties are forbidden; None leaves that as it was.
     """
-    result = {**schema, "type": "object", "properties": copy.deepcopy(columns)}
+    kept = {word: value for word, value in schema.items() if word not in _ABOUT_THE_WHOLE}
+    result = {**kept, "type": "object", "properties": copy.deepcopy(columns)}
     if "required" in schema:
         result["required"] = [name for name in schema["required"] if name in columns]
-    if closed is not None:
+    if closed is not None or "patternProperties" in schema:
         result.pop("additionalProperties", None)
         if closed:
             result["additionalProperties"] = False

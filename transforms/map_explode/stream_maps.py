@@ -24,6 +24,7 @@ from singer_sdk.mapper import (
 from map_explode import infer, sample, schemas
 from map_explode.columns import converter
 from map_explode.expression import Evaluator, parse
+from map_explode.failures import RecordError, forms
 
 if TYPE_CHECKING:
     import ast
@@ -35,6 +36,13 @@ Record: TypeAlias = "dict[str, Any]"
 OnFailure: TypeAlias = "Callable[[MapExpressionError], None]"
 
 _DROP = (None, NULL_STRING)
+_OPTIONS = (
+    MAPPER_ALIAS_OPTION,
+    MAPPER_ELSE_OPTION,
+    MAPPER_FILTER_OPTION,
+    MAPPER_KEY_PROPERTIES_OPTION,
+    MAPPER_SOURCE_OPTION,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Mapped:
         name: its name.
         schema: its schema.
         key_properties: its key.
+        mapped: the columns it computes or drops.
         record: flat record, record before flattening -> new record, or None where the filter leaves it out. None
             where records are passed on as they are.
     """
@@ -52,6 +61,7 @@ class Mapped:
     name: str
     schema: Schema
     key_properties: tuple[str, ...]
+    mapped: frozenset[str]
     record: Callable[[Record, Record], Record | None] | None
 
 
@@ -84,6 +94,10 @@ class StreamMap:
         self._dropped_columns: list[str] = []
         self._computed: dict[str, _Parsed] = {}
         for column, value in options.items():
+            if column.startswith("__") and column.endswith("__"):
+                raise StreamMapConfigError(
+                    f"stream map '{pattern}': there is no option '{column}'; there are {', '.join(_OPTIONS)}"
+                )
             if value in _DROP:
                 self._dropped_columns.append(column)
             else:
@@ -100,13 +114,15 @@ class StreamMap:
         if self._alias is None:
             return stream
         try:
-            return str(simpleeval.simple_eval(self._alias, names={"__stream_name__": stream}))
+            name = simpleeval.simple_eval(self._alias, names={"__stream_name__": stream})
         except simpleeval.NameNotDefined:
             return self._alias
-        except (simpleeval.InvalidExpression, SyntaxError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - an expression may provoke any
             raise MapExpressionError(
                 f"stream map '{self.pattern}': cannot evaluate `__alias__` {self._alias!r}: {error}"
             ) from None
+        # Plain text may look like a number or a function.
+        return name if isinstance(name, str) and name else self._alias
 
     def plan(
         self,
@@ -116,6 +132,7 @@ class StreamMap:
         nested: Schema,
         key_properties: Sequence[str],
         constants: Mapping[str, Any],
+        notice: Callable[[str], None],
         on_failure: OnFailure,
     ) -> Mapped:
         """Return what the entry makes of a stream.
@@ -126,6 +143,7 @@ class StreamMap:
             nested: its schema before flattening.
             key_properties: its key.
             constants: names expressions may use beside the columns.
+            notice: told what a user should know.
             on_failure: called when the expression of a column fails; raises, or returns to leave the column null.
 
         Raises:
@@ -137,18 +155,29 @@ class StreamMap:
         scope = _scope(schema, nested, constants)
         evaluator = Evaluator(constants, frozenset(scope))
         where = f"stream '{stream}'"
+        key = self._key if self._key_given else tuple(key_properties)
+        for column, parsed in self._computed.items():
+            parsed.check_names(scope, f"{where}, column '{column}'", notice)
+        columns = self._columns(where, schema, scope, key)
+        converters = {column: converter(columns[column]) for column in self._computed}
         samples = list(zip(sample.records(schema), sample.records(nested), strict=True))
         for column, parsed in self._computed.items():
-            parsed.check(evaluator, samples, scope, column, f"{where}, column '{column}'")
+            parsed.check(evaluator, samples, column, converters[column], f"{where}, column '{column}'")
         if self._filter is not None:
-            self._filter.check(evaluator, samples, scope, None, f"{where}, `__filter__`")
-
-        key = self._key if self._key_given else tuple(key_properties)
-        columns = self._columns(where, schema, scope, key)
+            self._filter.check_names(scope, f"{where}, `__filter__`", notice)
+            self._filter.check(evaluator, samples, None, bool, f"{where}, `__filter__`")
+        if self.pattern == stream:
+            for column in self._dropped_columns:
+                if column not in scope:
+                    notice(f"{where}: there is no column '{column}' to drop")
+        mapped = frozenset({*self._dropped_columns, *self._computed})
+        if not mapped and self._filter is None and self._keeps_others and not (self._key_given or name != stream):
+            return Mapped(name, schema, key, mapped, None)
         return Mapped(
             name=name,
             schema=schemas.with_properties(schema, columns),
             key_properties=key,
+            mapped=mapped,
             record=_Transform(
                 where=where,
                 evaluator=evaluator,
@@ -156,9 +185,8 @@ class StreamMap:
                 kept=None if self._keeps_others else key,
                 dropped=tuple(self._dropped_columns),
                 computed=tuple(
-                    (column, parsed, converter(columns[column])) for column, parsed in self._computed.items()
+                    (column, parsed, converters[column], column in key) for column, parsed in self._computed.items()
                 ),
-                key=frozenset(key),
                 on_failure=on_failure,
             ),
         )
@@ -191,7 +219,8 @@ def _scope(schema: Schema, nested: Schema, constants: Mapping[str, Any]) -> dict
         for name, value in schemas.properties(root).items():
             scope[name] = schemas.resolve(value, root)
     whole = {**schema, "type": "object", "properties": {**schemas.properties(nested), **schemas.properties(schema)}}
-    return {**scope, "_": whole, "record": whole, "__stream_name__": infer.STRING}
+    config: Schema = {"type": "object", "properties": dict.fromkeys(constants["config"], infer.UNKNOWN)}
+    return {**scope, "_": whole, "record": whole, "config": config, "__stream_name__": infer.STRING}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,37 +237,63 @@ class _Parsed:
         tree = parse(source, where)
         return cls(source, tree, infer.free_names(tree), infer.plain_name(tree))
 
+    def check_names(self, scope: Mapping[str, Schema], where: str, notice: Callable[[str], None]) -> None:
+        """Compare the names the expression uses with those there are.
+
+        Raises:
+            MapExpressionError: it names a column that does not exist, or divides by zero.
+        """
+        if unknown := sorted(self.names - scope.keys() - {"datetime", "json"}):
+            columns = scope.keys() - infer.BUILT_IN_NAMES
+            hint = "; Python's package faker is not installed" if "fake" in unknown else ""
+            raise self.error(where, f"there is no {_listed(unknown)}{hint}; there are {_listed(sorted(columns))}")
+        if infer.divides_by_zero(self.tree):
+            raise self.error(where, "it divides by zero")
+        for holder, name in infer.unknown_fields(self.tree, scope):
+            reason = f"the schema of {holder} has no field '{name}'"
+            if holder.closed:
+                raise self.error(where, reason)
+            notice(f"{where}, expression {self.source!r}: {reason}; it is null unless records have it all the same")
+
     def check(
         self,
         evaluator: Evaluator,
         samples: list[tuple[Record, Record]],
-        scope: Mapping[str, Schema],
         column: str | None,
+        convert: Callable[[Any], Any],
         where: str,
     ) -> None:
         """Try the expression on sample records.
 
         Raises:
-            MapExpressionError: it names a column that does not exist, or fails for every sample in a way that does not
-                depend on the values.
+            MapExpressionError: it fails for every sample in a way that does not depend on the values.
         """
-        if unknown := sorted(self.names - scope.keys() - {"datetime", "json"}):
-            raise self.error(where, f"there is no {_listed(unknown)}; there are {_listed(sorted(scope))}")
         reason = ""
         for record, nested in samples:
             try:
-                evaluator.value(self.tree, record, nested, column)
+                convert(evaluator.value(self.tree, record, nested, column))
             except (simpleeval.InvalidExpression, TypeError, AttributeError) as error:
                 # Samples hold no data, so this message may be shown.
-                reason = str(error)
-            except Exception:  # noqa: BLE001 - a made-up value may not suit; real values are judged when they come
-                return
+                reason = _reason(error)
+            except Exception as error:  # noqa: BLE001 - a made-up value may not suit; real values are judged when they come
+                if self.names:
+                    return
+                reason = f"{type(error).__name__}: {error}"
             else:
                 return
         raise self.error(where, reason)
 
-    def error(self, where: str, reason: str) -> MapExpressionError:
-        return MapExpressionError(f"{where}: the expression {self.source!r} fails: {reason}")
+    def error(self, where: str, reason: str, values: str = "") -> RecordError:
+        return RecordError(f"{where}: the expression {self.source!r} fails: {reason}", values)
+
+
+def _reason(error: Exception) -> str:
+    """Return what simpleeval means, without its talk about expressions it does not know."""
+    if isinstance(error, simpleeval.AttributeDoesNotExist):
+        return f"there is no '{error.attr}'"
+    if isinstance(error, simpleeval.NameNotDefined):
+        return f"there is no '{error.name}'"
+    return str(error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,8 +305,7 @@ class _Transform:
     filter: _Parsed | None
     kept: tuple[str, ...] | None
     dropped: tuple[str, ...]
-    computed: tuple[tuple[str, _Parsed, Callable[[Any], Any]], ...]
-    key: frozenset[str]
+    computed: tuple[tuple[str, _Parsed, Callable[[Any], Any], bool], ...]
     on_failure: OnFailure
 
     def __call__(self, record: Record, nested: Record) -> Record | None:
@@ -263,30 +317,34 @@ class _Transform:
             mapped = {column: record[column] for column in self.kept if column in record}
         for column in self.dropped:
             mapped.pop(column, None)
-        for column, parsed, convert in self.computed:
+        for column, parsed, convert, is_key in self.computed:
             try:
                 if parsed.field is not None and parsed.field in record:
                     # A column renamed: whatever the value is, valid or not, it stays.
-                    mapped[column] = record[parsed.field]
+                    value = record[parsed.field]
                 else:
-                    mapped[column] = convert(self.evaluator.value(parsed.tree, record, nested, column))
+                    value = convert(self.evaluator.value(parsed.tree, record, nested, column))
             except Exception as error:  # noqa: BLE001 - an expression may provoke any; `on_failure` decides
-                failure = self._failure(parsed, f"column '{column}'", error)
-                if column in self.key:
+                failure = self._failure(parsed, f"column '{column}'", type(error).__name__, record)
+                if is_key:
                     raise failure from None
                 self.on_failure(failure)
-                mapped[column] = None
+                value = None
+            if is_key and value is None:
+                raise self._failure(parsed, f"column '{column}'", "a key is null", record)
+            mapped[column] = value
         return mapped
 
     def _passes(self, rule: _Parsed, record: Record, nested: Record) -> bool:
         try:
             return bool(self.evaluator.value(rule.tree, record, nested, None))
         except Exception as error:  # noqa: BLE001 - as above; a record is never left out because its filter failed
-            raise self._failure(rule, "`__filter__`", error) from None
+            raise self._failure(rule, "`__filter__`", type(error).__name__, record) from None
 
-    def _failure(self, parsed: _Parsed, part: str, error: Exception) -> MapExpressionError:
-        # The type only: messages of Python's exceptions quote values.
-        return parsed.error(f"{self.where}, {part}", type(error).__name__)
+    def _failure(self, parsed: _Parsed, part: str, reason: str, record: Record) -> RecordError:
+        # Of an exception the type only: messages of Python's exceptions quote values.
+        used = forms(parsed.names & record.keys(), record)
+        return parsed.error(f"{self.where}, {part}", reason, used)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -272,6 +272,89 @@ def test_a_referenced_element_schema_is_followed(run: Runner) -> None:
     assert out.rows("t") == [{"id": 1, "xs_n": 1, "xs_row_number": 1}]
 
 
+def test_joined_and_alternative_element_schemas_are_read(run: Runner) -> None:
+    joined = {"allOf": [{"$ref": "#/$defs/base"}, {"properties": {"b": STRING}, "required": ["b"]}]}
+    either = {"oneOf": [{"type": "object", "properties": {"a": INTEGER, "k": {"const": "A"}}},
+                        {"type": "object", "properties": {"b": STRING, "k": {"const": "B"}}}]}  # fmt: skip
+    base = {"type": "object", "properties": {"a": INTEGER}}
+    for element in (joined, either):
+        columns = {"id": {"type": "integer"}, "xs": {"type": "array", "items": element}}
+        schema = run.schema("t", columns, "id", **{"$defs": {"base": base}})
+        records = run.records("t", {"id": 1, "xs": [{"a": 1, "b": "x"}, {"b": "y", "k": "B"}]})
+        out = run({"explode": {"t": {"path": "xs", "keep_empty": True}}}, [schema, *records]).check()
+        assert (out.columns("t")["xs_a"], out.columns("t")["xs_b"]) == (INTEGER, STRING)
+        assert [row.get("xs_a") for row in out.rows("t")] == [1, None]
+
+
+def test_a_referenced_column_is_declared_in_place(run: Runner) -> None:
+    element = {"type": "object", "properties": {"at": {"$ref": "#/definitions/time"}}}
+    schema = run.schema(
+        "t",
+        {"id": {"type": "integer"}, "xs": {"type": "array", "items": element}},
+        "id",
+        definitions={"time": {"type": "string", "format": "date-time"}},
+    )
+    out = run({"explode": {"t": {"path": "xs"}}}, [schema])
+    assert out.columns("t")["xs_at"] == {"type": ["string", "null"], "format": "date-time"}
+
+
+@pytest.mark.parametrize("top", [{"$ref": "#/definitions/t"}, {"allOf": [{"$ref": "#/definitions/t"}]}])
+def test_a_stream_whose_schema_is_a_reference_is_read(run: Runner, top: dict[str, Any]) -> None:
+    schema = run.schema("t", {}, "id")
+    schema["schema"] = {**top, "definitions": {"t": {"type": "object", "properties": TICKET}}}
+    out = run({"explode": {"t": {"path": "items"}}}, [schema, *run.records("t", {"id": 1, "items": [{"id": 5}]})])
+    assert out.check().rows("t") == [{"id": 1, "items_id": 5, "items_row_number": 1}]
+
+
+TEXTS = [(1, '[{"a": "5", "b": 1.10}, {"a": 6}]'), (2, None), (3, ""), (4, "[]"), (5, '{"a": 7}'), (6, [{"a": 8}])]
+
+
+@pytest.mark.parametrize("declared", [STRING, {}, {"type": ["array", "string", "null"]}])
+def test_an_array_that_comes_as_json_text_is_read(run: Runner, declared: dict[str, Any]) -> None:
+    schema = run.schema("t", {"id": {"type": "integer"}, "xs": declared}, "id")
+    records = run.records("t", *[{"id": number, "xs": xs} for number, xs in TEXTS])
+    entry = {"path": "xs", "key": ["a"], "types": {"a": "integer", "b": "number"}}
+    out = run({"explode": {"t": entry}}, [schema, *records]).check()
+    assert [(row["id"], row["xs_a"]) for row in out.rows("t")] == [(1, 5), (1, 6), (5, 7), (6, 8)]
+    assert out.rows("t")[0]["xs_b"] == Decimal("1.10")
+    inside = run.schema("t", {"id": {"type": "integer"}, "o": STRING}, "id")
+    rows = run.records("t", {"id": 1, "o": '{"xs": [{"a": 1}, {"a": 2}], "n": 1}'})
+    out = run({"explode": {"t": {"path": "o.xs", "types": {"a": "integer"}}}}, [inside, *rows]).check()
+    assert [(row["o"], row["o_xs_a"]) for row in out.rows("t")] == [('{"n":1}', 1), ('{"n":1}', 2)]
+
+
+@pytest.mark.parametrize("text", ["secret", '"secret"', "5"])
+def test_text_that_is_no_array_stops_the_run_or_gives_no_elements(run: Runner, text: str) -> None:
+    schema = run.schema("t", {"id": {"type": "integer"}, "xs": STRING}, "id")
+    source = [schema, *run.records("t", {"id": 1, "xs": text})]
+    config = {"explode": {"t": {"path": "xs", "keep_empty": True}}}
+    with pytest.raises(MapExpressionError, match=r"column 'xs': .* NoArrayError \(input line 2, id 1\)"):
+        run(config, source)
+    assert run({**config, "on_error": None}, source).check().rows("t") == [{"id": 1, "xs": None, "xs_row_number": 0}]
+
+
+def test_an_undeclared_field_never_takes_the_place_of_another_column(run: Runner) -> None:
+    schema = run.schema("t", TICKET, "id")
+    items = [{"id": 5, "row_number": 9, "modified": "element's"}]
+    record = {"id": 1, "modified": "m", "items_title": "record's", "items": items}
+    config: dict[str, Any] = {"explode": {"t": {"path": "items"}}}
+    (row,) = run(config, [schema, *run.records("t", record)]).check().rows("t")
+    assert row == {
+        "id": 1, "modified": "m", "items_id": 5, "items_row_number_": 9, "items_modified": "element's",
+        "items_row_number": 1,
+    }  # fmt: skip
+    element = {"type": "object", "properties": {"title": STRING}}
+    schema = run.schema("t", {"id": {"type": "integer"}, "items": {"type": "array", "items": element}}, "id")
+    config = {"explode": {"t": {"path": "items", "prefix": ""}}}
+    (row,) = run(config, [schema, *run.records("t", {"id": 1, "items": [{"id": 5}]})]).check().rows("t")
+    assert row == {"id": 1, "id_": 5, "row_number": 1}
+
+
+def test_a_key_may_be_called_by_its_column_and_named_twice(run: Runner) -> None:
+    out = run({"explode": {"t": {"path": "items", "key": ["items_id", "id"]}}}, [run.schema("t", TICKET, "id")])
+    assert out.schema("t")["key_properties"] == ["id", "items_id"]
+
+
 def test_an_array_without_a_type_is_known_by_its_items(run: Runner) -> None:
     schema = run.schema("t", {"id": {"type": "integer"}, "xs": {"items": ITEM}}, "id")
     out = run({"explode": {"t": {"path": "xs"}}}, [schema, *run.records("t", {"id": 1, "xs": [{"id": 5}]})]).check()
@@ -315,16 +398,20 @@ def test_ten_thousand_elements_are_ten_thousand_rows(run: Runner) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"path": "item"}, "there is no 'item' among the properties 'id', 'modified', 'items'"),
-        ({"path": "modified"}, "'modified' is declared as 'null', 'string', not as an array"),
+        ({"path": "item"}, "there is no 'item' among the properties 'id', 'modified', 'items', "),
+        ({"path": "id"}, "'id' is declared as 'integer', not as an array"),
+        ({"path": "at"}, "'at' is declared as 'null', 'string', not as an array"),
+        ({"path": "buyer"}, "'buyer' is declared as an object, not as an array"),
         ({"path": "items.suits"}, "there is no 'suits' among the properties 'id', 'title', 'price'"),
         ({"path": "items", "prefix": ""}, "column 'id' exists already"),
         ({"path": "items", "parent_fields": ["status"]}, "parent_fields names 'status', which is no column"),
     ],
 )
 def test_a_wrong_entry_is_found_at_the_schema(run: Runner, entry: dict[str, Any], message: str) -> None:
+    buyer = {"type": ["object", "null"], "properties": {"name": STRING}}
+    columns = {**TICKET, "at": {**STRING, "format": "date-time"}, "buyer": buyer}
     with pytest.raises(StreamMapConfigError, match="explode of stream 't', path") as caught:
-        run({"explode": {"t": entry}}, [run.schema("t", TICKET, "id")])
+        run({"explode": {"t": entry}}, [run.schema("t", columns, "id")])
     assert message in str(caught.value)
 
 

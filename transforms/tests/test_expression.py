@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import simpleeval  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 from map_explode.expression import Evaluator, parse
@@ -32,6 +33,7 @@ COLUMNS = {
     },
     "tags": {"type": ["array", "null"], "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
     "free": {},
+    "closed": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
 }
 
 
@@ -82,7 +84,12 @@ def test_missing_fields_and_null_parents_give_null(source: str, record: dict[str
         ("coalesce(_.get('x'), cnt)", 3),
         ("concat_ws('-', name, None, cnt, price)", "bob-3-19.95"),
         ("config['salt']", "pepper"),
-        ("json.dumps(tags)", '[{"n":1},{"n":2}]'),
+        ("json.dumps(tags)", '[{"n": 1}, {"n": 2}]'),
+        ("json.dumps(price, indent=1)", "19.95"),
+        ("json.loads('[1.10]')[0]", Decimal("1.10")),
+        ("str(done)", "True"),
+        ("f'{done}'", "True"),
+        ("datetime.datetime.fromtimestamp(cnt / 2, datetime.timezone.utc).microsecond", 500000),
         ("datetime.date.fromisoformat('2026-01-31').year", 2026),
         ("datetime.datetime.fromisoformat(at).timestamp()", Decimal("1769860800.0")),
     ],
@@ -119,6 +126,35 @@ def test_nothing_but_values_can_be_reached(source: str) -> None:
     assert type(caught.value).__module__ in {"simpleeval", "singer_sdk.exceptions"}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "record.pop('name')",
+        "_.update({'cnt': 9})",
+        "o.clear()",
+        "xs.append(1) or xs",
+        "xs.sort()",
+        "o.setdefault('x', 1)",
+    ],
+)
+def test_an_expression_cannot_change_a_record(source: str) -> None:
+    """Rows of one record share its objects and arrays: a changed one would show in the other rows."""
+    record = {"name": "x", "o": {"a": 1}, "xs": [2, 1]}
+    with pytest.raises(Exception, match="must not change a record"):
+        evaluate(source, record)
+    assert record == {"name": "x", "o": {"a": 1}, "xs": [2, 1]}
+
+
+def test_a_field_called_like_a_method_can_be_read() -> None:
+    assert evaluate("o.update", {"o": {"update": 5}}) == 5
+
+
+@pytest.mark.parametrize("source", ["str(price)", "int(price)", "f'{name}{price}'", "'x'.ljust(10 ** 9)"])
+def test_a_few_characters_of_a_record_cannot_become_gigabytes(source: str) -> None:
+    with pytest.raises((ValueError, simpleeval.IterableTooLong)):
+        evaluate(source, {"name": "x", "price": Decimal("1e999999999")})
+
+
 WRONG = {
     "unknown column": ("nmae.upper()", "there is no 'nmae'"),
     "unknown field of the record": ("_['nmae']", "there is no 'nmae'"),
@@ -130,6 +166,12 @@ WRONG = {
     "arguments": ("beijing()", "argument"),
     "forbidden": ("name.__class__", "__attributes"),
     "statement": ("name = 1", "cannot read"),
+    "constant": ("date('soon')", "ValueError"),
+    "division by zero": ("cnt / 0", "divides by zero"),
+    "result that no column can hold": ("datetime.timedelta(days=cnt)", "timedelta"),
+    "field that the schema excludes": ("closed['nmae']", "the schema of `closed` has no field 'nmae'"),
+    "misspelt method": ("name.uper()", "there is no 'uper'"),
+    "change": ("tags.clear()", "must not change"),
 }
 
 
@@ -144,6 +186,22 @@ def test_a_wrong_expression_is_found_before_the_first_record(run: Runner, source
     assert repr(source) in message
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("receiver['zip']", "`receiver`"), ("receiver.geo.lon", "`receiver.geo`"), ("config['slat']", "`config`")],
+)
+def test_a_field_that_a_schema_does_not_name_is_told(
+    run: Runner, source: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Misspelt it would be null for ever; but objects may have fields that their schema does not name."""
+    config = {"stream_map_config": {"salt": "x"}, "stream_maps": {"t": {"new": source}}}
+    schema = run.schema("t", COLUMNS, "id")
+    record = {"id": 1, "receiver": {"zip": "310000", "geo": {"lon": "310000"}}}
+    out = run(config, [schema, schema, *run.records("t", record)]).check()
+    assert out.rows("t")[0]["new"] == (None if "config" in source else "310000")
+    assert caplog.text.count(f"the schema of {told} has no field") == 1
+
+
 def test_a_wrong_filter_is_found_too(run: Runner) -> None:
     with pytest.raises(MapExpressionError, match=r"stream 't', `__filter__`: .* there is no 'nmae'"):
         run({"stream_maps": {"t": {"__filter__": "nmae == 'x'"}}}, [run.schema("t", COLUMNS, "id")])
@@ -153,7 +211,10 @@ def test_an_expression_that_fails_for_a_record_stops_the_run_and_tells_no_value(
     messages = [run.schema("t", COLUMNS, "id"), *run.records("t", {"id": 1, "name": "5"}, {"id": 2, "name": "secret"})]
     with pytest.raises(MapExpressionError) as caught:
         run({"stream_maps": {"t": {"n": "int(name)"}}}, messages)
-    assert str(caught.value) == ("stream 't', column 'n': the expression 'int(name)' fails: ValueError (input line 3)")
+    assert str(caught.value) == (
+        "stream 't', column 'n': the expression 'int(name)' fails: ValueError "
+        "(input line 3, id 2: name is text of 6 characters)"
+    )
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 
@@ -171,8 +232,26 @@ def test_on_error_null_leaves_the_column_null_and_counts(
     assert "secret" not in caplog.text
 
 
+def test_a_key_that_becomes_null_stops_the_run(run: Runner) -> None:
+    messages = [run.schema("t", COLUMNS, "id"), *run.records("t", {"id": 1, "name": None})]
+    for expression in ("name", "name.upper()"):
+        config = {"on_error": None, "stream_maps": {"t": {"id": expression}}}
+        with pytest.raises(MapExpressionError, match=r"column 'id': .* a key is null \(input line 2"):
+            run(config, messages)
+
+
+def test_a_key_that_is_masked_is_not_shown(run: Runner) -> None:
+    columns = {"phone": {"type": "string"}, "n": {"type": "string"}}
+    messages = [run.schema("t", columns, "phone"), *run.records("t", {"phone": "13800138000", "n": "x"})]
+    with pytest.raises(MapExpressionError) as caught:
+        run({"stream_maps": {"t": {"phone": "mask_phone(phone)", "n": "int(n)"}}}, messages)
+    assert "13800138000" not in str(caught.value)
+    with pytest.raises(MapExpressionError, match=r"\(input line 2, phone 13800138000: n is text"):
+        run({"stream_maps": {"t": {"n": "int(n)"}}}, messages)
+
+
 def test_a_failing_filter_or_key_stops_the_run_even_so(run: Runner) -> None:
     messages = [run.schema("t", COLUMNS, "id"), *run.records("t", {"id": 1, "name": "x"})]
     for stream_map in ({"__filter__": "int(name) > 1"}, {"id": "int(name)"}):
-        with pytest.raises(MapExpressionError, match=r"ValueError \(input line 2\)"):
+        with pytest.raises(MapExpressionError, match=r"ValueError \(input line 2"):
             run({"on_error": None, "stream_maps": {"t": stream_map}}, messages)

@@ -77,6 +77,17 @@ def test_fields_not_in_the_schema_are_kept(run: Runner) -> None:
     assert out.rows("t") == [{"id": 1, "receiver__zip": "310000", "more": 5}]
 
 
+def test_a_closed_record_opens_when_an_object_in_it_is_open(run: Runner) -> None:
+    schema = run.schema("t", COLUMNS, "id", additionalProperties=False)
+    run(FLAT, [schema, *run.records("t", {"id": 1, "receiver": {"zip": "310000"}})]).check()
+    closed = {
+        "id": {"type": "integer"},
+        "o": {"type": "object", "properties": {"a": {}}, "additionalProperties": False},
+    }
+    out = run(FLAT, [run.schema("t", closed, "id", additionalProperties=False)])
+    assert out.schema("t")["schema"]["additionalProperties"] is False
+
+
 def test_two_fields_of_one_column_are_refused(run: Runner) -> None:
     with pytest.raises(StreamMapConfigError, match="stream 't': two fields would become column 'receiver__city'"):
         run(FLAT, [run.schema("t", {**COLUMNS, "receiver__city": {"type": "string"}}, "id")])

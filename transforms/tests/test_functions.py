@@ -25,6 +25,7 @@ MIN_MS, MAX_MS = -62135596800000 + 86_400_000, 253402271999999 - 86_400_000
         (1767457525000, "2026-01-04T00:25:25+08:00"),
         pytest.param("1767457525000", "2026-01-04T00:25:25+08:00", id="digits"),
         (Decimal(1767457525123), "2026-01-04T00:25:25.123000+08:00"),
+        (Decimal("1767457525123.5"), "2026-01-04T00:25:25.123500+08:00"),
         (0, "1970-01-01T08:00:00+08:00"),
         (-1, "1970-01-01T07:59:59.999000+08:00"),
         ("2026-01-04 00:25:25", "2026-01-04T00:25:25+08:00"),
@@ -90,7 +91,7 @@ def test_half_a_cent_goes_away_from_zero(value: object, expected: str) -> None:
     assert str(f.decimal_(value, 2)) == expected
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "abc", "1.2.3"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "abc", "1.2.3", "1,5", "12,34", "1,2345"])
 def test_decimal_refuses_what_is_no_number(value: str) -> None:
     with pytest.raises(ValueError, match="number") as caught:
         f.decimal_(value)

@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Runner
 
@@ -86,3 +87,16 @@ def test_about_lists_the_settings() -> None:
     about = json.loads(finished.stdout)
     assert about["name"] == "map-explode"
     assert {"explode", "on_error", "stream_maps", "flattening_enabled"} <= set(about["settings"]["properties"])
+
+
+@pytest.mark.parametrize("content", [None, "{bad json"])
+def test_a_settings_file_that_cannot_be_read_is_one_line(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content)
+    finished = subprocess.run(
+        [sys.executable, "-m", "map_explode", "--config", path], input=b"", capture_output=True, check=False
+    )
+    assert finished.returncode == 1
+    assert "The file given with --config cannot be read" in finished.stderr.decode()
+    assert "Traceback" not in finished.stderr.decode()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from singer_sdk.exceptions import ConfigValidationError, StreamMapConfigError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, MappingError, StreamMapConfigError
 
 if TYPE_CHECKING:
     from tests.conftest import Runner
@@ -224,6 +224,12 @@ def test_values_that_break_their_schema_are_passed_on_under_the_new_name(run: Ru
         ({"explode": {"t": [{"path": "a"}, {"path": ""}]}}, "config['explode']['t'][1]['path']"),
         ({"explode": {"t": {"path": "a", "key": "id"}}}, "config['explode']['t']['key']"),
         ({"on_error": "skip"}, "'skip' is not one of"),
+        ({"stream_maps": {"t": {"n": 5}}}, "5 is not of type 'string', 'null' in config['stream_maps']['t']['n']"),
+        ({"stream_maps": {"t": {"n": {"a": "b"}}}}, "in config['stream_maps']['t']['n']"),
+        ({"stream_maps": {"t": "drop"}}, "'drop' is not one of [None, '__NULL__'] in config['stream_maps']['t']"),
+        ({"stream_maps": {"t": {"__else__": "keep"}}}, "'keep' is not one of"),
+        ({"stream_maps": {"__else__": "keep"}}, "'keep' is not one of"),
+        ({"stream_maps": {"t": {"__key_properties__": "id"}}}, "config['stream_maps']['t']['__key_properties__']"),
         ({"flattening_enabled": True}, "flattening_max_depth is required"),
     ],
 )
@@ -231,3 +237,54 @@ def test_a_wrong_setting_is_named(run: Runner, config: dict[str, Any], message: 
     with pytest.raises(ConfigValidationError) as caught:
         run(config, [])
     assert message in "\n".join(caught.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ({"t": {"__filtre__": "id"}}, "stream map 't': there is no option '__filtre__'"),
+        ({"__elze__": None}, "there is no option '__elze__'"),
+        ({"t": {"n": ""}}, "stream map 't', column 'n': cannot read the expression ''"),
+    ],
+)
+def test_a_wrong_map_is_found_at_the_start(run: Runner, maps: dict[str, Any], message: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        run({"stream_maps": maps}, [])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("alias", ["1/0", "'x' + 5", "a b("])
+def test_a_wrong_alias_is_told(run: Runner, alias: str) -> None:
+    with pytest.raises(MapExpressionError, match="stream map 'orders': cannot evaluate `__alias__`"):
+        run({"stream_maps": {"orders": {"__alias__": alias}}}, stream(run))
+
+
+@pytest.mark.parametrize("alias", ["dw-orders", "dw.orders", "int", "2024"])
+def test_a_plain_text_is_an_alias(run: Runner, alias: str) -> None:
+    out = run({"stream_maps": {"orders": {"__alias__": alias}}}, stream(run, RECORD)).check()
+    assert out.rows(alias) == [RECORD]
+
+
+def test_what_does_nothing_is_told(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    maps = {"ordrs": {"a": "tid"}, "copy": {"__source__": "nope"}, "orders": {"buyerName": None}}
+    run({"stream_map": {}, "stream_maps": maps}, stream(run, RECORD))
+    for told in ("'stream_map'", "names stream 'ordrs'", "names stream 'nope'", "no column 'buyerName' to drop"):
+        assert caplog.text.count(told) == 1
+
+
+def test_two_streams_of_one_name_are_refused(run: Runner) -> None:
+    with pytest.raises(StreamMapConfigError, match="stream 'orders' becomes stream 'copy' 2 times"):
+        run({"stream_maps": {"copy": {"__source__": "orders"}, "orders": {"__alias__": "copy"}}}, stream(run))
+
+
+def test_a_map_that_changes_nothing_passes_records_on_unread(run: Runner) -> None:
+    line = b'{"type": "RECORD", "stream": "orders", "record": {"tid": "x", "price": 1.10}}'
+    source = run.lines(stream(run)) + line + b"\n"
+    assert run.output({"stream_maps": {"orders": {}, "__else__": None}}, source) == source
+
+
+def test_rules_about_the_whole_record_do_not_outlive_its_columns(run: Runner) -> None:
+    rules = {"anyOf": [{"required": ["a"]}, {"required": ["b"]}], "minProperties": 3, "patternProperties": {"^x": {}}}
+    schema = run.schema("t", {"id": {"type": "integer"}, "a": {}, "b": {}}, "id", additionalProperties=False, **rules)
+    out = run({"stream_maps": {"t": {"a": None}}}, [schema, *run.records("t", {"id": 1, "a": 1, "x1": 5})]).check()
+    assert out.rows("t") == [{"id": 1, "x1": 5}]
