@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from meltano_ops.causes import cause_of, kind_of
 from meltano_ops.settings import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -203,6 +204,19 @@ FROM names LEFT JOIN last USING (pipeline) LEFT JOIN success USING (pipeline) LE
 """
 
 
+class _Cause:
+    """The SQL function `cause(message)` over a run's error messages in their order."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def step(self, message: str, /) -> None:
+        self.messages.append(message)
+
+    def finalize(self) -> str:
+        return cause_of(self.messages)
+
+
 class _Median:
     """The SQL function `median(number)`; NULLs do not count."""
 
@@ -215,6 +229,11 @@ class _Median:
 
     def finalize(self) -> float | None:
         return statistics.median(self.values) if self.values else None
+
+
+def _of_kind(part: str, language: str) -> Callable[[str | None], str]:
+    """Return the SQL function that gives a cause's name or advice in one language."""
+    return lambda cause: str(getattr(getattr(kind_of(cause or ""), part), language))
 
 
 def local_text(seconds: float | None, zone: ZoneInfo, pattern: str = "%Y-%m-%d %H:%M") -> str | None:
@@ -276,6 +295,10 @@ def _open(path: Path, zone: ZoneInfo, *, read_only: bool) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.create_function("local", 1, lambda at: local_text(at, zone), deterministic=True)
     connection.create_function("local_day", 1, lambda at: local_text(at, zone, "%Y-%m-%d"), deterministic=True)
+    connection.create_aggregate("cause", 1, _Cause)  # type: ignore[arg-type] # typeshed knows integers only
+    for language in ("zh", "en"):
+        connection.create_function(f"kind_{language}", 1, _of_kind("name", language), deterministic=True)
+        connection.create_function(f"advice_{language}", 1, _of_kind("advice", language), deterministic=True)
     connection.create_aggregate("median", 1, _Median)  # type: ignore[arg-type] # typeshed knows integers only
     if not read_only and connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
         connection.execute("PRAGMA journal_mode = WAL")

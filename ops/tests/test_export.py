@@ -83,7 +83,7 @@ def test_check_ends_with_one_when_something_is_wrong_and_status_tells_it(life: L
     life.failed_run(datetime.now(BEIJING), "会话已过期")
     result = runner.invoke(cli, ["--project", str(life.root), "check"])
     assert result.exit_code == 1
-    assert "连续失败 1 次。会话已过期" in result.output
+    assert "连续失败 1 次：授权会话已失效。会话已过期" in result.output
     status = runner.invoke(cli, ["--project", str(life.root), "status", "--lang", "en"])
     assert "1 open problem(s)" in status.output
 

@@ -79,8 +79,8 @@ def test_troubles_are_on_the_first_screen_in_plain_words_with_what_to_do(life: L
     with serving(life) as url:
         text = _text(requests.get(url, timeout=30).text)
     assert "数字暂不可信" in text
-    assert f"{PIPELINE} 连续失败 1 次。会话已过期（code 25）：请重新授权" in text
-    assert "下次运行会从书签继续" in text
+    assert f"{PIPELINE} 连续失败 1 次：授权会话已失效。会话已过期（code 25）：请重新授权" in text
+    assert "下次运行从书签继续" in text
     assert "tap-life: 会话已过期（code 25）：请重新授权" in text, "the error in full"
 
 

@@ -214,7 +214,7 @@ def test_a_failed_run_is_tried_again_after_growing_pauses_and_then_told(project:
     check = project.ops("check")
     assert check.wait() == 1
     [problem] = project.rows("SELECT * FROM problems WHERE recovered_at IS NULL")
-    assert "连续失败 2 次。会话已过期 access_token=***" in problem["message"]
+    assert "连续失败 2 次：授权会话已失效。会话已过期 access_token=***" in problem["message"]
     assert b"s3cr3tvalue" not in project.settings.database.read_bytes()
 
 
