@@ -51,8 +51,9 @@ def database(mariadb: servers.Server) -> Iterator[str]:
 def _server(flavour: servers.Flavour, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     try:
         servers.install(flavour)
-        server = servers.start(flavour, tmp_path_factory.mktemp(flavour))
     except servers.ServerUnavailableError as error:
         pytest.skip(str(error))
+    # One that is there and does not start is a failure.
+    server = servers.start(flavour, tmp_path_factory.mktemp(flavour))
     yield server
     server.kill()

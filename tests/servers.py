@@ -135,6 +135,8 @@ def start(flavour: Flavour, directory: Path, *, port: int | None = None, options
         if port is None or not _port_is_free(port):
             port = _free_port()
     fresh = not (directory / "initialised").exists()
+    # A server that starts removes what looks like its temporary tables: in /tmp they would be another one's.
+    (directory / "tmp").mkdir(exist_ok=True)
     if fresh:
         shutil.rmtree(data, ignore_errors=True)
         family.initialise(directory)
@@ -214,6 +216,7 @@ class _MariaDB:
             install,
             "--no-defaults",
             f"--datadir={directory / 'data'}",
+            f"--tmpdir={directory / 'tmp'}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *_as_root(),
@@ -254,8 +257,8 @@ class _MySQL:
 
     def initialise(self, directory: Path) -> None:
         log = directory / "server.log"
-        data = f"--datadir={directory / 'data'}"
-        _run(*self.program(), "--initialize-insecure", data, "--secure-file-priv=NULL", *_as_root(), log=log)
+        places = [f"--datadir={directory / 'data'}", f"--tmpdir={directory / 'tmp'}"]
+        _run(*self.program(), "--initialize-insecure", *places, "--secure-file-priv=NULL", *_as_root(), log=log)
 
     def command(self, directory: Path, port: int) -> list[str]:
         return [
@@ -304,6 +307,7 @@ _FAMILIES: dict[Flavour, _MariaDB | _MySQL | _Seekdb] = {
 def _common_options(directory: Path, port: int) -> list[str]:
     return [
         f"--datadir={directory / 'data'}",
+        f"--tmpdir={directory / 'tmp'}",
         f"--socket={_socket(directory)}",
         f"--pid-file={directory / 'server.pid'}",
         f"--port={port}",
