@@ -21,13 +21,13 @@ def redact(text: str, secrets: Iterable[object]) -> str:
 
     Args:
         text: What is about to be logged or raised.
-        secrets: The values to hide; empty ones are ignored.
+        secrets: The values to hide; blank ones are ignored.
 
     Returns:
         The text in one line without the secrets and without what stands behind the name of one. The longest secret
         goes first, so that one which contains another leaves nothing behind.
     """
-    for secret in sorted({str(secret) for secret in secrets if secret}, key=len, reverse=True):
+    for secret in sorted({str(one) for one in secrets if str(one or "").strip()}, key=len, reverse=True):
         text = text.replace(secret, _MASK)
     text = " ".join(_NAMED.sub(rf"\1\2{_MASK}", text).split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
