@@ -56,10 +56,27 @@ def dingtalk_signature(timestamp: int, secret: str) -> str:
     return base64.b64encode(digest).decode()
 
 
+def shorten(text: str, limit_bytes: int) -> str:
+    """Return a message that fits: whole lines as far as they go, and a line that says that there is more."""
+    if len(text.encode()) <= limit_bytes:
+        return text
+    more = "\n……其余见状态页"
+    kept = text.encode()[: limit_bytes - len(more.encode())].decode(errors="ignore")
+    return (kept[: kept.rfind("\n")] if "\n" in kept else kept) + more
+
+
 class VerifiedRobot:
-    """What the three notifiers share: post JSON, read the answer, remember why it was no success."""
+    """What the three notifiers share: post JSON, read the answer, remember why it was no success.
+
+    `max_bytes` is the longest text that the platform takes.
+    """
 
     failure: str | None = None
+    max_bytes = 18_000
+
+    def text(self, title: str, body: str) -> str:
+        """Return title and body as one text that is not too long."""
+        return shorten(f"{title}\n{body}" if title else body, self.max_bytes)
 
     def deliver(
         self, url: str, payload: Mapping[str, Any], params: Mapping[str, str] | None = None, code: str = "errcode"
@@ -115,7 +132,7 @@ class DingTalkRobot(VerifiedRobot, NotifyDingTalk):
 
     def send(self, body: str, title: str = "", **_kwargs: Any) -> bool:  # noqa: ANN401
         """Send one text message; `msgUuid` keeps a repeated request from becoming a second message."""
-        content = f"{title}\n{body}" if title else body
+        content = self.text(title, body)
         params = {"access_token": str(self.token)}
         if self.secret:
             timestamp = int(time.time() * 1000)
@@ -148,12 +165,14 @@ class FeishuRobot(VerifiedRobot, NotifyFeishu):
 
     def send(self, body: str, title: str = "", **_kwargs: Any) -> bool:  # noqa: ANN401
         """Send one text message."""
-        text = f"{title}\n{body}" if title else body
-        return self.deliver(self.api_url, {"msg_type": "text", "content": {"text": text}}, code="code")
+        message = {"msg_type": "text", "content": {"text": self.text(title, body)}}
+        return self.deliver(self.api_url, message, code="code")
 
 
 class WeComRobot(VerifiedRobot, NotifyWeComBot):
-    """`wecombot://key`."""
+    """`wecombot://key`; its texts are short: https://developer.work.weixin.qq.com/document/path/91770."""
+
+    max_bytes = 2048
 
     def __init__(self, *args: Any, api_url: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - Apprise's own
         super().__init__(*args, **kwargs)
@@ -167,8 +186,7 @@ class WeComRobot(VerifiedRobot, NotifyWeComBot):
 
     def send(self, body: str, title: str = "", **_kwargs: Any) -> bool:  # noqa: ANN401
         """Send one text message."""
-        text = f"{title}\n{body}" if title else body
-        return self.deliver(self.api_url, {"msgtype": "text", "text": {"content": text}})
+        return self.deliver(self.api_url, {"msgtype": "text", "text": {"content": self.text(title, body)}})
 
 
 def register_robots() -> None:

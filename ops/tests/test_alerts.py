@@ -91,6 +91,18 @@ def test_feishu_and_wecom_answers_are_read_too(
     assert not delivery.accepted
 
 
+def test_a_long_message_fits_the_robot_that_takes_2048_bytes(make_life: Callable[..., Life], robot: Receiver) -> None:
+    life = make_life(MELTANO_OPS_ALERT_URLS=f"wecombot://0123abcd/?api_url={robot.url}/hook")
+    for number in range(20):
+        run_id = life.start(NOW, f"prod:tap-{number:02}-to-target-life")
+        life.end(run_id, NOW, "FAIL", "数据库拒绝了这一批" * 9)
+    life.check(NOW + SECOND * 30)
+    [text] = robot.texts()
+    assert "20 个新问题" in text
+    assert text.endswith("其余见状态页")
+    assert 1500 < len(text.encode()) <= 2048
+
+
 def test_many_problems_are_one_message(make_life: Callable[..., Life], robot: Receiver) -> None:
     life = make_life(MELTANO_OPS_ALERT_URLS=robot.dingtalk)
     for number in range(45):

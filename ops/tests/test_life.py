@@ -81,8 +81,8 @@ def test_three_days_with_every_trouble(make_life: Callable[..., Life], robot: Re
     assert len(messages) == 1
     assert "已恢复" in messages[0]
 
-    # The source is silently empty for a day, and then is not.
-    messages = clock.pass_time(30, lambda at: life.good_run(at, rows=0))
+    # The source is silently empty for half a day, and then is not.
+    messages = clock.pass_time(12, lambda at: life.good_run(at, rows=0))
     assert len(messages) == 1
     assert "读到 0 行" in messages[0]
     messages = clock.pass_time(2, life.good_run)
@@ -151,6 +151,25 @@ def test_the_quota_and_an_old_session_are_told(make_life: Callable[..., Life], r
     [message] = clock.pass_time(1)
     assert "4100 次调用，额度 5000 的 82%" in message
     assert "tap-life 的授权会话已 21.5 天" in message
+
+
+def test_quiet_nights_and_the_first_load_are_no_silence(make_life: Callable[..., Life], robot: Receiver) -> None:
+    life = _clock(make_life, robot).life
+    life.good_run(DAY - TWO_HOURS, rows=90_000)
+    for number in range(37):
+        at = DAY + number * TWO_HOURS
+        life.good_run(at, rows=60 if number > 12 and 8 <= at.hour < 22 else 0)
+        life.check(at + timedelta(minutes=1))
+    assert robot.messages == []
+
+
+def test_a_hanging_run_is_noticed_without_a_structured_log(make_life: Callable[..., Life], robot: Receiver) -> None:
+    clock = _clock(make_life, robot)
+    clock.pass_time(4, clock.life.good_run)
+    (clock.life.root / "logging.yaml").unlink()
+    clock.beating = clock.life.start(clock.now)
+    [message] = clock.pass_time(2)
+    assert "平常只要 1 分钟" in message
 
 
 def test_four_weeks_teach_what_is_usual_on_a_sunday(make_life: Callable[..., Life], robot: Receiver) -> None:
