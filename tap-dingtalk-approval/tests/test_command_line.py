@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_told_without_a_traceback(
     assert finished.returncode != 0
     assert "not a JSON file" in finished.stderr
     assert SECRET not in finished.stderr
-    path.write_text('{"bookmarks": []}')
+    path.write_text('{"bookmarks": [1]}')
     state = run("--state", str(path))
     assert state.returncode == 1
     assert "state: must look like" in errors(state)[0]
