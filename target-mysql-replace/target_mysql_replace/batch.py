@@ -37,7 +37,7 @@ class Batch:
         records: the records as they came, JSON in UTF-8.
         size: their bytes together.
         bad: records already found bad.
-        texts: what is to be written, without the bad ones; None until it is needed (again).
+        texts: what is to be written, without the bad ones; None while nothing needs it.
         payload: the same, ready to be sent by :attr:`method`.
         method: name of the writer the payload is for.
         id: identifies the batch in the ledger.

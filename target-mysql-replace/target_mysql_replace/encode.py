@@ -32,7 +32,7 @@ from target_mysql_replace.validate import NotPlainError, Validator, check_schema
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_mysql_replace.table import Column, Table
 
@@ -144,11 +144,19 @@ class RecordEncoder:
             BadRecord: some record is not of the usual kind; :meth:`examine` tells of each.
         """
         texts: list[list[str]] = [[] for _ in self._table.columns]
-        for start in range(0, len(records), _BLOCK_ROWS):
-            block = self._encode_block(records[start : start + _BLOCK_ROWS])
+        for block in self.blocks(records):
             for column, part in zip(texts, block, strict=True):
                 column.extend(part)
-        return texts
+        return list(texts)
+
+    def blocks(self, records: Sequence[msgspec.Raw | bytes]) -> Iterator[Texts]:
+        """Yield the texts of a batch, some rows at a time.
+
+        Raises:
+            BadRecord: some record is not of the usual kind; :meth:`examine` tells of each.
+        """
+        for start in range(0, len(records), _BLOCK_ROWS):
+            yield self._encode_block(records[start : start + _BLOCK_ROWS])
 
     def _encode_block(self, records: Sequence[msgspec.Raw | bytes]) -> Texts:
         if self._decoder is None:

@@ -206,29 +206,32 @@ class MySQLSink(SQLSink[MySQLConnector]):
         raise NotImplementedError
 
     def take_batch(self) -> Batch | None:
-        """Close the batch and return it ready to be sent, or None where it is empty.
+        """Close the batch and return it, or None where it is empty. Its records are not looked at yet."""
+        if not self._records:
+            return None
+        batch = Batch(self.stream_name, self.table, self.encoder, self._records, self._size)
+        self._records, self._size = [], 0
+        self.record_counter_metric.increment(len(batch.records))
+        self.tally_record_read(len(batch.records))
+        return batch
+
+    def set_bad_aside(self, batch: Batch) -> None:
+        """Look at each record of a batch; leave those that can be stored in it, with their texts.
 
         Raises:
             OperatorError: a record is bad, and the settings say that this ends the run.
             MissingKeyPropertiesError: a record has no value for a key property at all.
         """
-        if not self._records:
-            return None
-        records, size = self._records, self._size
-        self._records, self._size = [], 0
-        found = self.encoder.encode_each(records)
+        found = self.encoder.encode_each(batch.records)
         if found.misfits and self.config["schema_evolution"] == "evolve":
             texts = self.encoder.loose_texts(record for record, _ in found.misfits)
             if self._target.loader.call(lambda session, _: self._widen(session, texts)):
                 self.encoder.refresh()
-                found = self.encoder.encode_each(records)
-        bad = [BadRow(record, reason) for record, reason in (*found.bad, *found.misfits)]
-        batch = Batch(self.stream_name, self.table, self.encoder, found.records, size, bad, found.texts)
-        if bad and self.config["on_bad_row"] == "fail":
-            raise OperatorError(bad_row_message(batch, bad[0]))
-        self.record_counter_metric.increment(len(records))
-        self.tally_record_read(len(records))
-        return batch
+                found = self.encoder.encode_each(batch.records)
+        batch.records, batch.texts = found.records, found.texts
+        batch.bad = [BadRow(record, reason) for record, reason in (*found.bad, *found.misfits)]
+        if batch.bad and self.config["on_bad_row"] == "fail":
+            raise OperatorError(bad_row_message(batch, batch.bad[0]))
 
     def _widen(self, session: Session, texts: list[Any]) -> list[str]:
         with table_locks(session, [(self.table.database, self.table.name)]):

@@ -193,7 +193,7 @@ class BatchStore:
             if batch.texts is None:
                 batch.texts = batch.encoder.encode_each(batch.records).texts
             try:
-                batch.payload, batch.method = writer.payload(session.server, batch.table, batch.texts), writer.method
+                batch.payload, batch.method = writer.payload(session.server, batch.table, [batch.texts]), writer.method
             except pymysql.err.MySQLError as error:
                 raise _refusal(error) from None
         try:
@@ -238,7 +238,7 @@ class BatchStore:
     def _write_part(self, session: Session, batch: Batch, texts: Texts) -> None:
         writer = self.writer(session)
         try:
-            warnings = writer.write(session, batch.table, writer.payload(session.server, batch.table, texts))
+            warnings = writer.write(session, batch.table, writer.payload(session.server, batch.table, [texts]))
         except pymysql.err.MySQLError as error:
             raise _refusal(error) from None
         for code, text in warnings:

@@ -211,7 +211,11 @@ class TargetMySQLReplace(SQLTarget):
         """Close a sink's batch and give it to the writing thread; a STATE that waited only for it follows."""
         batch = sink.take_batch()
         if batch is not None:
-            self._prepare_payload(batch)
+            try:
+                self._prepare_payload(batch)
+            except BadRecord:
+                sink.set_bad_aside(batch)
+                self._prepare_payload(batch)
             self.loader.submit(partial(self.loader.with_retries, partial(self._write, batch)))
         released = self._gate.handed_over(sink)
         if released is not None:
@@ -221,13 +225,21 @@ class TargetMySQLReplace(SQLTarget):
         self.store.write(session, attempt, batch)
 
     def _prepare_payload(self, batch: Batch) -> None:
-        """Make what goes over the wire in this thread, while the other one waits for the server."""
+        """Make what goes over the wire in this thread, while the other one waits for the server.
+
+        Raises:
+            BadRecord: the records have not been looked at one by one yet, and one is not of the usual kind.
+        """
+        if not batch.records:
+            return
         writer = self.store.chosen or self.loader.call(lambda session, _: self.store.writer(session))
-        if batch.records and batch.texts is not None:
-            # A row too large to be sent is found again, and set aside, by the writing thread.
-            with contextlib.suppress(pymysql.err.DataError):
-                batch.payload = writer.payload(self.loader.server, batch.table, batch.texts)
-                batch.method = writer.method
+        if batch.texts is None and self.store.needs_texts(batch.table.name):
+            batch.texts = batch.encoder.encode(batch.records)
+        blocks = batch.encoder.blocks(batch.records) if batch.texts is None else iter([batch.texts])
+        # A row too large to be sent is found again, and set aside, by the writing thread.
+        with contextlib.suppress(pymysql.err.DataError):
+            batch.payload = writer.payload(self.loader.server, batch.table, blocks)
+            batch.method = writer.method
         if not self.store.needs_texts(batch.table.name):
             batch.texts = None
 

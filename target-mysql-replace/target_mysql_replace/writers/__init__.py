@@ -14,7 +14,7 @@ from target_mysql_replace.writers.load_data import LoadData
 from target_mysql_replace.writers.values import Replace, Upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_mysql_replace.encode import Texts
     from target_mysql_replace.session import Server, Session
@@ -26,8 +26,13 @@ class Writer(Protocol):
 
     method: str
 
-    def payload(self, server: Server, table: Table, texts: Texts) -> list[bytes]:
+    def payload(self, server: Server, table: Table, blocks: Iterable[Texts]) -> list[bytes]:
         """Return what goes over the wire, made ahead of time by the reading thread.
+
+        Args:
+            server: where it goes.
+            table: the same.
+            blocks: the texts of the batch, some rows at a time.
 
         Raises:
             pymysql.err.DataError: a row is larger than the server takes in one statement.

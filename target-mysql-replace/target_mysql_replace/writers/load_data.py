@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from target_mysql_replace.convert import NULL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from target_mysql_replace.encode import Texts
     from target_mysql_replace.session import Server, Session
     from target_mysql_replace.table import Table
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 #: Control characters nobody writes: then backslashes, tabs and newlines in the data need no escape.
 _FIELD, _LINE, _ESCAPE = "\x1f", "\x1e", "\x1b"
 _NULL = NULL.encode(errors="surrogatepass")
-#: Rows made at a time: few enough to stay in the processor's cache until they are checked.
-_PIECE_ROWS = 500
 
 
 class LoadData:
@@ -24,10 +24,9 @@ class LoadData:
 
     method = "load_data"
 
-    def payload(self, server: Server, table: Table, texts: Texts) -> list[bytes]:  # noqa: ARG002 the interface's
+    def payload(self, server: Server, table: Table, blocks: Iterable[Texts]) -> list[bytes]:  # noqa: ARG002 the interface's
         """Return the file in pieces: fields ended by 0x1f, lines by 0x1e, escapes by 0x1b, NULL as 0x1b N."""
-        starts = range(0, len(texts[0]), _PIECE_ROWS)
-        return [_lines([column[start : start + _PIECE_ROWS] for column in texts]) for start in starts]
+        return [_lines(texts) for texts in blocks]
 
     def write(self, session: Session, table: Table, payload: list[bytes]) -> list[tuple[int, str]]:
         """Send the file; the server may ask for it under a name of this one statement."""

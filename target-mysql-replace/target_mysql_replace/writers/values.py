@@ -10,7 +10,7 @@ from target_mysql_replace.convert import NULL
 from target_mysql_replace.names import literal, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_mysql_replace.encode import Texts
     from target_mysql_replace.session import Server, Session
@@ -28,10 +28,10 @@ class Replace:
 
     method = "replace"
 
-    def payload(self, server: Server, table: Table, texts: Texts) -> list[bytes]:
+    def payload(self, server: Server, table: Table, blocks: Iterable[Texts]) -> list[bytes]:
         """Return the statements, each below the server's max_allowed_packet."""
         head = f"{self._verb} INTO {table.quoted} {table.column_list} VALUES\n".encode()
-        return _statements(head, texts, self._tail(server, table).encode(), server.max_allowed_packet)
+        return _statements(head, blocks, self._tail(server, table).encode(), server.max_allowed_packet)
 
     def write(self, session: Session, table: Table, payload: list[bytes]) -> list[tuple[int, str]]:  # noqa: ARG002 the interface's
         """Run the statements."""
@@ -63,9 +63,9 @@ class Upsert(Replace):
         return "\nON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = VALUES({name})" for name in names)
 
 
-def _statements(head: bytes, texts: Texts, tail: bytes, max_allowed_packet: int) -> list[bytes]:
+def _statements(head: bytes, blocks: Iterable[Texts], tail: bytes, max_allowed_packet: int) -> list[bytes]:
     """Everything but NULL stands in quotes: then every method hands the server the same text to convert."""
-    rows = [f"({row})".encode() for row in map(",".join, zip(*map(_literals, texts), strict=True))]
+    rows = [f"({row})".encode() for texts in blocks for row in map(",".join, zip(*map(_literals, texts), strict=True))]
     room = min(_LONGEST_STATEMENT, max_allowed_packet - _PACKET_OVERHEAD) - len(head) - len(tail)
     statements, start, size = [], 0, 0
     for position, row in enumerate(rows):
