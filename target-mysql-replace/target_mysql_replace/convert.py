@@ -63,7 +63,7 @@ def family_of(sql_type: TypeEngine[Any]) -> Family:
 
 _FAMILIES: tuple[tuple[type[Any] | tuple[type[Any], ...], Family], ...] = (
     (sqltypes.JSON, Family.JSON),
-    ((sqltypes.Integer, sqltypes.Boolean), Family.INTEGER),
+    ((sqltypes.Integer, sqltypes.Boolean, mysql.BIT), Family.INTEGER),
     (sqltypes.Float, Family.FLOAT),
     (sqltypes.Numeric, Family.DECIMAL),
     ((sqltypes.DateTime, mysql.TIMESTAMP), Family.DATETIME),
@@ -302,7 +302,7 @@ def _check_doubles(value: Any, digits: int) -> None:  # noqa: ANN401 any JSON va
         for element in value:
             _check_doubles(element, digits)
     elif isinstance(value, Decimal) or (isinstance(value, int) and not -(2**63) <= value < 2**64):
-        _check_float(str(value), float)
+        check_float(str(value), float)
         if len(significant(Decimal(value))[0]) > digits:
             raise Unstorable("has a number with more digits than the server's JSON keeps")
 
@@ -318,7 +318,12 @@ def significant(number: Decimal) -> tuple[str, int]:
     return shorter, int(exponent) + len(text) - len(shorter) if shorter else 0
 
 
-def _check_float(text: str, convert: Callable[[str], float]) -> None:
+def check_float(text: str, convert: Callable[[str], float]) -> None:
+    """Check that a floating-point column, which reads a number as ``convert`` does, gives it back.
+
+    Raises:
+        Unstorable: it would not.
+    """
     number = convert(text)
     if not math.isfinite(number) or Decimal(repr(number)) != Decimal(text):
         raise Unstorable("has more digits than a floating-point column holds")
@@ -380,56 +385,3 @@ def _number_text(value: Any, family: Family) -> str:  # noqa: ANN401 any JSON va
     if family is not Family.FLOAT:
         check_exponent(text)
     return integral(text) if family is Family.INTEGER else text
-
-
-def silent_check(  # noqa: PLR0911 one return a type
-    sql_type: TypeEngine[Any], *, json_digits: int | None, padded: bool
-) -> Callable[[str], None] | None:
-    """Return a check for what the server would change in a column of this type without an error or a warning.
-
-    Args:
-        sql_type: the column's type.
-        json_digits: how many digits of a number a JSON column keeps; None where it keeps them all, as text.
-        padded: whether the column compares text without regard to trailing spaces and is part of the key.
-
-    Returns:
-        A function that raises :class:`Unstorable`, or None where the server refuses by itself whatever does not fit.
-    """
-    if isinstance(sql_type, (mysql.DATETIME, mysql.TIMESTAMP, mysql.TIME)) and (sql_type.fsp or 0) < _MICROSECONDS:
-        return _check_fraction(sql_type.fsp or 0)
-    if isinstance(sql_type, mysql.DOUBLE):
-        return lambda text: _check_float(text, float)
-    if isinstance(sql_type, sqltypes.Float):
-        return lambda text: _check_float(text, _single)
-    if isinstance(sql_type, sqltypes.Integer):
-        return _check_integer
-    if isinstance(sql_type, sqltypes.CHAR) or padded:
-        return _check_no_trailing_space
-    if isinstance(sql_type, sqltypes.JSON) and json_digits is not None:
-        return check_json_numbers(json_digits)
-    return None
-
-
-def _check_fraction(digits: int) -> Callable[[str], None]:
-    def check(text: str) -> None:
-        _, _, fraction = text.partition(".")
-        if fraction[digits:].strip("0"):
-            raise Unstorable("has more digits after the second than the column keeps")
-
-    return check
-
-
-def _check_integer(text: str) -> None:
-    if not text.lstrip("-").isdigit():
-        raise Unstorable("is not a whole number, the column holds integers")
-
-
-def _check_no_trailing_space(text: str) -> None:
-    if text.endswith(" "):
-        raise Unstorable("ends with a space, which this column does not keep apart")
-
-
-def _single(text: str) -> float:
-    """The number a FLOAT column would give back: six digits are all MySQL prints of it."""
-    number = float(text)
-    return float(f"{number:.6g}")

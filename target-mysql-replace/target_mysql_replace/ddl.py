@@ -36,6 +36,8 @@ class Existing:
         comment: its comment, or None.
         generated: whether the server computes it (GENERATED, AUTO_INCREMENT is not meant).
         auto_increment: whether the server numbers it.
+        optional: whether a row may leave it out.
+        collation: how it compares text; None where it is no text.
     """
 
     name: str
@@ -45,6 +47,22 @@ class Existing:
     comment: str | None = None
     generated: bool = False
     auto_increment: bool = False
+    optional: bool = True
+    collation: str | None = None
+
+    @property
+    def padded(self) -> bool:
+        """Whether it compares text byte for byte, but without regard to trailing spaces."""
+        return self._by_bytes and not (self.collation or "").endswith(("nopad_bin", "0900_bin"))
+
+    @property
+    def loose(self) -> bool:
+        """Whether it takes different texts for equal, such as ``a`` and ``A``."""
+        return self.collation is not None and not self._by_bytes
+
+    @property
+    def _by_bytes(self) -> bool:
+        return (self.collation or "").endswith("_bin")
 
 
 @dataclasses.dataclass
@@ -124,8 +142,7 @@ def check_existing(
     """
     written = {column.name for column in planned.columns}
     for column in existing:
-        provided = column.nullable or column.default is not None or column.generated or column.auto_increment
-        if column.name not in written and not provided:
+        if column.name not in written and not column.optional:
             raise OperatorError(
                 f"Column '{column.name}' of table '{table}' is NOT NULL without a default, and the stream does not "
                 "have it. "
@@ -159,6 +176,12 @@ def check_existing(
         "row's place."
         for columns in sets
         if not columns >= keys
+    ]
+    warnings += [
+        f"Key column '{column.name}' of table '{table}' compares by {column.collation}: of two keys that differ "
+        "only in case, accents or the like, the later record takes the other's place. Give it a binary collation."
+        for column in existing
+        if column.name in keys and column.loose
     ]
     return warnings
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import msgspec
 from singer_sdk.exceptions import MissingKeyPropertiesError
+from sqlalchemy.dialects import mysql
 
 from target_mysql_replace.column_types import Shape
 from target_mysql_replace.convert import (
@@ -25,9 +26,9 @@ from target_mysql_replace.convert import (
     exact,
     integral,
     json_text,
-    silent_check,
     to_text,
 )
+from target_mysql_replace.silent import silent_check
 from target_mysql_replace.validate import NotPlainError, Validator, check_schema, plain_type, record_type
 
 if TYPE_CHECKING:
@@ -83,7 +84,6 @@ class RecordEncoder:
         zone: the zone DATETIME columns are kept in.
         validate: whether records are held against the schema.
         json_digits: how many digits of a number a JSON column keeps; None where it keeps them all, as text.
-        padded: whether key columns compare text without regard to trailing spaces.
         unknown: called with the name of a property that is not in the schema, once each.
 
     Raises:
@@ -99,7 +99,6 @@ class RecordEncoder:
         *,
         validate: bool,
         json_digits: int | None,
-        padded: bool,
         unknown: Callable[[str], None],
     ) -> None:
         self._table = table
@@ -108,7 +107,6 @@ class RecordEncoder:
         self._zone = zone
         self._clock = WallClock(zone)
         self._json_digits = json_digits
-        self._padded = padded
         self._unknown = unknown
         self._known: set[str] = set(schema["properties"])
         check_schema(schema, table.name)
@@ -136,6 +134,10 @@ class RecordEncoder:
         """Look at the table's column types again, after they were widened."""
         self._converters = [self._converter(column) for column in self._table.columns]
         self._checks = [self._check(column) for column in self._table.columns]
+        #: Columns of which the server might make something of a NULL by itself, such as the time of day.
+        self._not_null = [
+            position for position, column in enumerate(self._table.columns) if not (column.nullable or column.key)
+        ]
 
     def encode(self, records: Sequence[msgspec.Raw | bytes]) -> Texts:
         """Return the texts of a batch, column by column.
@@ -147,7 +149,7 @@ class RecordEncoder:
         for block in self.blocks(records):
             for column, part in zip(texts, block, strict=True):
                 column.extend(part)
-        return list(texts)
+        return [*texts]
 
     def blocks(self, records: Sequence[msgspec.Raw | bytes]) -> Iterator[Texts]:
         """Yield the texts of a batch, some rows at a time.
@@ -172,6 +174,8 @@ class RecordEncoder:
                 converter(fields[position])
                 for converter, position in zip(self._converters, self._positions, strict=True)
             ]
+            if any(NULL in texts[position] for position in self._not_null):
+                raise BadRecord
             for column, check_text in zip(texts, self._checks, strict=True):
                 if check_text is not None:
                     _check_all(check_text, (text for text in column if text != NULL))
@@ -238,6 +242,8 @@ class RecordEncoder:
     def _examine_value(self, column: Column, value: Any, check: Callable[[str], None] | None) -> str:  # noqa: ANN401 any JSON value
         if value is None and column.key:
             raise BadRecord(f"the key property '{column.source}' is null")
+        if value is None and not column.nullable:
+            raise BadRecord(f"'{column.source}' is null, the column is NOT NULL")
         if value is None:
             return NULL
         try:
@@ -310,12 +316,13 @@ class RecordEncoder:
         return msgspec.Raw
 
     def _check(self, column: Column) -> Callable[[str], None] | None:
-        if column.family is Family.INTEGER and column.prop.shape in {Shape.INTEGER, Shape.BOOLEAN}:
+        whole = column.prop.shape in {Shape.INTEGER, Shape.BOOLEAN}
+        if whole and column.family is Family.INTEGER and not isinstance(column.sql_type, mysql.BIT):
             return None
         return silent_check(
             column.sql_type,
             json_digits=self._json_digits,
-            padded=self._padded and column.key and column.family is Family.TEXT,
+            padded=column.padded and column.key,
         )
 
     def _converter(self, column: Column) -> Callable[[Sequence[Any]], Sequence[str]]:  # noqa: PLR0911 one return a pair

@@ -120,7 +120,7 @@ SERVER_ERRORS: Mapping[int, Advice] = {
 HARMLESS_WARNINGS = frozenset(
     {1050, 1051, 1091, 1287, 1681, 1831, 3719, 3778, 4095, 1060, 1061, 1008, 1007, 1618, 1642}
 )
-_COLUMN = re.compile(r"column (?:`[^`]*`\.`[^`]*`\.)?[`']([^`']+)[`']")
+_COLUMN = re.compile(r"[Cc]olumn (?:`[^`]*`\.`[^`]*`\.)?[`']([^`']+)[`']")
 
 
 def server_error(error: BaseException) -> tuple[int, str] | None:

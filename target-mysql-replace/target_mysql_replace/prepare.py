@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from target_mysql_replace.encode import Texts
     from target_mysql_replace.session import Session
+    from target_mysql_replace.table import Column
 
 _LOGGER = logging.getLogger("target-mysql-replace")
 _ROW_TOO_LARGE, _DUPLICATE_COLUMN = 1118, 1060
@@ -55,25 +57,44 @@ def look_at(session: Session, table: str, database: str | None) -> tuple[list[Ex
         inspector = sa.inspect(connection)
         if not inspector.has_table(table, schema=database):
             return None
-        columns = [
-            Existing(
-                name=column["name"],
-                sql_type=column["type"],
-                nullable=column["nullable"],
-                default=column["default"],
-                comment=column.get("comment"),
-                generated="computed" in column,
-                auto_increment=bool(column.get("autoincrement") is True),
-            )
-            for column in inspector.get_columns(table, schema=database)
-        ]
+        with warnings.catch_warnings():
+            # A type SQLAlchemy does not know (INET6, GEOMETRY) is left to the server.
+            warnings.simplefilter("ignore", sa.exc.SAWarning)
+            reflected = inspector.get_columns(table, schema=database)
         primary = inspector.get_pk_constraint(table, schema=database)["constrained_columns"]
-        unique = [
-            [str(name) for name in index["column_names"]]
-            for index in inspector.get_indexes(table, schema=database)
-            if index["unique"]
-        ]
+        indexes = inspector.get_indexes(table, schema=database)
+    facts = _facts(session, table, database)
+    columns = [
+        Existing(
+            name=column["name"],
+            sql_type=column["type"],
+            nullable=column["nullable"],
+            default=column["default"],
+            comment=column.get("comment"),
+            generated="computed" in column,
+            auto_increment=column.get("autoincrement") is True,
+            **facts.get(column["name"], {}),
+        )
+        for column in reflected
+    ]
+    unique = [_unique_parts(index) for index in indexes if index["unique"]]
     return columns, [primary, *unique] if primary else unique
+
+
+def _facts(session: Session, table: str, database: str | None) -> dict[str, Any]:
+    """What the table's definition does not say, or says in words SQLAlchemy does not read (INVISIBLE)."""
+    found = session.rows(
+        "SELECT COLUMN_NAME, IS_NULLABLE = 'YES' OR COLUMN_DEFAULT IS NOT NULL OR EXTRA <> '', COLLATION_NAME "
+        "FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = COALESCE(%s, DATABASE()) AND TABLE_NAME = %s",
+        (database, table),
+    )
+    return {name: {"optional": bool(optional), "collation": collation} for name, optional, collation in found}
+
+
+def _unique_parts(index: Any) -> list[str]:  # noqa: ANN401 SQLAlchemy's dictionary
+    """The columns of an index; one of which only the beginning is unique is no column of ours."""
+    lengths = index.get("dialect_options", {}).get("mysql_length", {})
+    return [f"{name}({lengths[name]})" if name in lengths else str(name) for name in index["column_names"]]
 
 
 def prepare_table(session: Session, wanted: Wanted) -> tuple[Table, list[str]]:
@@ -97,18 +118,29 @@ def prepare_table(session: Session, wanted: Wanted) -> tuple[Table, list[str]]:
     if found is None:
         _create(session, table, planned, wanted.schema.get("description"))
     else:
+        missing = [name for name in wanted.key_properties if name in planned.left_out]
+        if missing:
+            raise OperatorError(
+                f"Table '{wanted.table}' has no column that could take the key {', '.join(missing)} of stream "
+                f"'{wanted.stream}'. Add it to the table's key, or let schema_evolution be 'evolve'."
+            )
         for warning in ddl.check_existing(wanted.table, *found, planned):
             _LOGGER.warning(warning)
         if statement := ddl.alter_statement(table.quoted, planned, session.server.collation):
             _alter(session, statement)
     # The server may have made another type of it (MariaDB's JSON is LONGTEXT), or another writer was faster.
     now = look_at(session, wanted.table, wanted.database)
-    types = {column.name: column.sql_type for column in now[0]} if now else {}
-    table.columns = [
-        dataclasses.replace(column, sql_type=types.get(column.name, column.sql_type)) for column in planned.columns
-    ]
+    present = {column.name: column for column in now[0]} if now else {}
+    table.columns = [as_it_is(column, present.get(column.name)) for column in planned.columns]
     session.driver.commit()
     return table, planned.left_out
+
+
+def as_it_is(column: Column, found: Existing | None) -> Column:
+    """Return ``column`` with what the table says about it."""
+    if found is None:
+        return column
+    return dataclasses.replace(column, sql_type=found.sql_type, nullable=found.nullable, padded=found.padded)
 
 
 def begin_overwrite(session: Session, table: str, database: str | None) -> str:
@@ -164,7 +196,7 @@ def widen(session: Session, table: Table, texts: Texts) -> list[str]:
         grown = wider(existing.sql_type, values, key=column.key)
         if grown is not None:
             changes.append((existing, grown))
-        elif ddl.type_sql(existing.sql_type) != ddl.type_sql(column.sql_type):
+        elif repr(existing.sql_type) != repr(column.sql_type):
             # Another writer, or another stream of this one, has widened it since it was looked at.
             known.append(column.name)
         column.sql_type = grown or existing.sql_type

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from target_mysql_replace import quarantine
 from target_mysql_replace.batch import BadRow, Batch
-from target_mysql_replace.column_types import read_property
+from target_mysql_replace.column_types import Property, read_property
 from target_mysql_replace.convert import Family, family_of
 from target_mysql_replace.encode import BadRecord, RecordEncoder, load_json
 from target_mysql_replace.names import column_names
-from target_mysql_replace.prepare import look_at
+from target_mysql_replace.prepare import as_it_is, look_at
 from target_mysql_replace.table import Column, Table
 
 if TYPE_CHECKING:
@@ -139,7 +139,6 @@ class _Group:
             self.zone,
             validate=False,
             json_digits=session.server.json_digits,
-            padded=session.server.padded,
             unknown=lambda _: None,
         )
         found = encoder.encode_each(readable)
@@ -151,12 +150,16 @@ def _columns(existing: Sequence[Existing], keys: set[str], properties: Iterable[
     """The table's columns that the records have something for."""
     present = {column.name: column for column in existing if not column.generated}
     return [
-        Column(
-            name, source, read_property(_schema_of(present[name].sql_type)), present[name].sql_type, key=name in keys
+        as_it_is(
+            Column(name, source, _property_of(present[name]), present[name].sql_type, key=name in keys), present[name]
         )
         for source, name in column_names(properties, present).items()
         if name in present
     ]
+
+
+def _property_of(column: Existing) -> Property:
+    return read_property(_schema_of(column.sql_type))
 
 
 def _schema_of(sql_type: TypeEngine[Any]) -> dict[str, Any]:

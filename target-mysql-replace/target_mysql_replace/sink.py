@@ -125,7 +125,6 @@ class MySQLSink(SQLSink[MySQLConnector]):
             self._zone,
             validate=self.validate_schema,
             json_digits=server.json_digits,
-            padded=server.padded,
             unknown=lambda name: self.logger.warning(
                 "Stream '%s' has records with the property '%s', which its SCHEMA does not have; it is left out.",
                 self.stream_name,

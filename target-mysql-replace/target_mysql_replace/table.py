@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.dialects import mysql
+
 from target_mysql_replace.column_types import Property, Shape
 from target_mysql_replace.convert import Family, family_of
 from target_mysql_replace.names import quote
@@ -23,6 +25,8 @@ class Column:
         prop: what the schema says about the property.
         sql_type: the column's type as the table has it.
         key: whether it is part of the stream's key.
+        nullable: whether the column takes NULL.
+        padded: whether the column compares text without regard to trailing spaces.
     """
 
     name: str
@@ -30,12 +34,19 @@ class Column:
     prop: Property
     sql_type: TypeEngine[Any]
     key: bool = False
+    nullable: bool = True
+    padded: bool = False
 
     @property
     def family(self) -> Family:
         """What kind of text the column takes; a text column of arrays or objects takes JSON (MariaDB has no other)."""
         family = family_of(self.sql_type)
         return Family.JSON if family is Family.TEXT and self.prop.shape is Shape.JSON else family
+
+    @property
+    def is_bits(self) -> bool:
+        """Whether numbers have to be written as numbers, not as their digits."""
+        return isinstance(self.sql_type, mysql.BIT)
 
 
 @dataclasses.dataclass

@@ -38,6 +38,8 @@ _TEXTS: tuple[tuple[type[Any], int], ...] = (
     (mysql.TEXT, 2**16 - 1),
     (mysql.MEDIUMTEXT, 2**24 - 1),
 )
+#: Types a DBA chose for what they leave out; they stay, and what does not fit is a bad row.
+_CHOSEN = (mysql.ENUM, mysql.SET, mysql.BIT, mysql.YEAR)
 _TIMESTAMP_START, _TIMESTAMP_END = "1970-01-02", "2038-01-18"
 _CLOCK = re.compile(r"(?:\d{4}-\d\d-\d\d[ T])?(\d\d:\d\d:\d\d)(?:\.(\d+))?")
 
@@ -53,7 +55,7 @@ def wider(  # noqa: PLR0911 one return a family
         key: whether the column is part of the key, which limits how far text can grow.
     """
     values = [text for text in texts if text != NULL]
-    if not values:
+    if not values or isinstance(sql_type, _CHOSEN):
         return None
     family = family_of(sql_type)
     if isinstance(sql_type, (sqltypes.Integer, sqltypes.Boolean)):
@@ -82,6 +84,8 @@ def wider_for_schema(  # noqa: PLR0911 one return a pair of families
         prop: what the schema says now.
         key: whether the column is part of the key.
     """
+    if isinstance(sql_type, _CHOSEN):
+        return None
     have, wanted = family_of(sql_type), column_type(prop, key=key)
     want = family_of(wanted)
     if have is want:

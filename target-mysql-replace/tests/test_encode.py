@@ -37,7 +37,6 @@ def _encoder(schema: dict[str, Any], *keys: str, validate: bool = True) -> Recor
         _ZONE,
         validate=validate,
         json_digits=None,
-        padded=False,
         unknown=lambda _: None,
     )
 

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from target_mysql_replace.convert import NULL
+from target_mysql_replace.names import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,10 +34,18 @@ class LoadData:
         name = f"batch-{secrets.token_hex(8)}"
         statement = (
             f"LOAD DATA LOCAL INFILE '{name}' REPLACE INTO TABLE {table.quoted} CHARACTER SET utf8mb4 "
-            f"FIELDS TERMINATED BY X'1F' ESCAPED BY X'1B' LINES TERMINATED BY X'1E' {table.column_list}"
+            f"FIELDS TERMINATED BY X'1F' ESCAPED BY X'1B' LINES TERMINATED BY X'1E' {_targets(table)}"
         )
         warnings = session.driver.load_local(statement, name, payload)
         return session.warnings() if warnings else []
+
+
+def _targets(table: Table) -> str:
+    """The columns in parentheses; a BIT would take digits for the bits of their letters."""
+    bits = {position: f"@`bits {position}`" for position, column in enumerate(table.columns) if column.is_bits}
+    names = [bits.get(position, quote(column.name)) for position, column in enumerate(table.columns)]
+    made = [f"{quote(table.columns[position].name)} = CAST({name} AS UNSIGNED)" for position, name in bits.items()]
+    return f"({', '.join(names)})" + (f" SET {', '.join(made)}" if made else "")
 
 
 def _lines(texts: Texts) -> bytes:

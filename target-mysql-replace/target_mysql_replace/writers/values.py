@@ -31,7 +31,10 @@ class Replace:
     def payload(self, server: Server, table: Table, blocks: Iterable[Texts]) -> list[bytes]:
         """Return the statements, each below the server's max_allowed_packet."""
         head = f"{self._verb} INTO {table.quoted} {table.column_list} VALUES\n".encode()
-        return _statements(head, blocks, self._tail(server, table).encode(), server.max_allowed_packet)
+        rows = [
+            f"({row})".encode() for texts in blocks for row in map(",".join, zip(*_literals(table, texts), strict=True))
+        ]
+        return _statements(head, rows, self._tail(server, table).encode(), server.max_allowed_packet)
 
     def write(self, session: Session, table: Table, payload: list[bytes]) -> list[tuple[int, str]]:  # noqa: ARG002 the interface's
         """Run the statements."""
@@ -56,16 +59,15 @@ class Upsert(Replace):
     def _tail(self, server: Server, table: Table) -> str:
         if not table.keyed:
             return ""
-        columns = [column for column in table.columns if not column.key] or table.columns
-        names = [quote(column.name) for column in columns]
+        # The key as well: where another unique key is in the way, that row becomes this one, as with REPLACE.
+        names = [quote(column.name) for column in table.columns]
         if server.row_alias:
-            return "\nAS new ON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = new.{name}" for name in names)
+            new = quote("new row of the target")
+            return f"\nAS {new} ON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = {new}.{name}" for name in names)
         return "\nON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = VALUES({name})" for name in names)
 
 
-def _statements(head: bytes, blocks: Iterable[Texts], tail: bytes, max_allowed_packet: int) -> list[bytes]:
-    """Everything but NULL stands in quotes: then every method hands the server the same text to convert."""
-    rows = [f"({row})".encode() for texts in blocks for row in map(",".join, zip(*map(_literals, texts), strict=True))]
+def _statements(head: bytes, rows: Sequence[bytes], tail: bytes, max_allowed_packet: int) -> list[bytes]:
     room = min(_LONGEST_STATEMENT, max_allowed_packet - _PACKET_OVERHEAD) - len(head) - len(tail)
     statements, start, size = [], 0, 0
     for position, row in enumerate(rows):
@@ -79,5 +81,9 @@ def _statements(head: bytes, blocks: Iterable[Texts], tail: bytes, max_allowed_p
     return statements
 
 
-def _literals(column: Sequence[str]) -> list[str]:
-    return ["NULL" if text == NULL else literal(text) for text in column]
+def _literals(table: Table, texts: Texts) -> list[list[str]]:
+    """Everything but NULL and bits stands in quotes: then every method hands the server the same text to convert."""
+    return [
+        ["NULL" if text == NULL else text if column.is_bits else literal(text) for text in column_texts]
+        for column, column_texts in zip(table.columns, texts, strict=True)
+    ]
