@@ -148,7 +148,10 @@ def plan(
         schema=schemas.with_properties(schema, columns, closed=closed),
         key_properties=tuple(str(column) for column in keys),
         rows=Rows(
-            levels=tuple(_level(entry, steps, depth, columns, on_failure) for depth in range(len(steps))),
+            levels=tuple(
+                _level(entry, steps, depth, columns, notice=notice, on_failure=on_failure)
+                for depth in range(len(steps))
+            ),
             parent_fields=kept,
             keep_empty=entry.keep_empty,
             names=frozenset(column for step in steps for column in step.own),
@@ -264,6 +267,8 @@ def _level(
     steps: list[_Step],
     depth: int,
     columns: dict[str, Schema],
+    *,
+    notice: Callable[[str], None],
     on_failure: Callable[[MapExpressionError], None],
 ) -> Level:
     step = steps[depth]
@@ -285,7 +290,15 @@ def _level(
         reads_text=step.reads_text,
         last=following is None,
         inner=following.path[0] if following and following.column is None else None,
-        names=Names(step.prefix, [column for column in step.own if column != step.scalar], columns),
+        names=Names(
+            step.prefix,
+            [column for column in step.own if column != step.scalar],
+            columns,
+            lambda field: notice(
+                f"stream '{entry.output}': column '{step.prefix}{field}' comes without being in the schema; it is "
+                "passed on, but a target may leave it out or refuse it. Give it a type in `types`."
+            ),
+        ),
         scalar=step.scalar,
         scalar_as_text=step.scalar_as_text,
         elements_as_text=step.elements_as_text,

@@ -108,11 +108,13 @@ def _arithmetic(plain: Callable[[Any, Any], Any], exact: Callable[[Any, Any], De
     """Return an operator that does not round decimals to the 28 digits of Python's default."""
 
     def wrapped(left: Any, right: Any) -> Any:  # noqa: ANN401 - operands of any type
+        if left is None or right is None:
+            return None
         if isinstance(left, Decimal) or isinstance(right, Decimal):
             return exact(left, right)
         return plain(left, right)
 
-    return _null_if_null(wrapped)
+    return wrapped
 
 
 def _divide(left: Any, right: Any) -> Decimal:  # noqa: ANN401 - operands of any type
@@ -269,6 +271,14 @@ class Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]  # its 
             raise simpleeval.FeatureNotAvailable(f"{type(node).__name__} is not available in an expression")
         return handler(node)
 
+    def _eval_name(self, node: ast.Name) -> Any:  # noqa: ANN401 - any value
+        try:
+            return self._scope[node.id]
+        except KeyError:
+            if node.id in self.functions:
+                return self.functions[node.id]
+        raise simpleeval.NameNotDefined(node.id, "")
+
     def _eval_subscript(self, node: ast.Subscript) -> Any:  # noqa: ANN401 - any value
         container = self._eval(node.value)
         key = self._eval(node.slice)
@@ -305,7 +315,7 @@ class Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]  # its 
         else:
             raise simpleeval.FeatureNotAvailable("only functions and methods can be called")
         positional = [self._eval(each) for each in node.args]
-        named = dict(self._eval_keyword(each) for each in node.keywords)
+        named = dict(self._eval_keyword(each) for each in node.keywords) if node.keywords else {}
         if isinstance(node.func, ast.Attribute) and node.func.attr in _PADDING:
             width = positional[0] if positional else 0
             if isinstance(width, int) and width > _MAX_TEXT:

@@ -128,8 +128,5 @@ def _columns(
         fields[name] = _Field(column, as_text=as_text, fields=None)
         value = schemas.inline(declared, root)
         if as_text:
-            value = {
-                **(schemas.TEXT if "null" in kinds or not kinds else {"type": "string"}),
-                **schemas.about(resolved),
-            }
+            value = {**schemas.TEXT, **schemas.about(resolved)}
         yield column, schemas.with_null(value) if nullable else value

@@ -121,8 +121,8 @@ def decimal_(value: object, places: int | None = None) -> Decimal | None:
     Raises:
         ValueError: the text is no number, or a number that is not finite.
     """
-    if value is None:
-        return None
+    if value is None or (places is None and type(value) is Decimal and value.is_finite()):
+        return value
     if isinstance(value, str):
         if not value.strip():
             return None

@@ -244,7 +244,7 @@ class MapExplode(InlineMapper):
         """
         value = message.get(name)
         if not isinstance(value, kind):
-            raise self.message_reader.invalid(f"a {message['type']} message without a valid '{name}'")
+            raise self.message_reader.invalid(f"the {message['type']} message has no valid '{name}'")
         return value
 
     def map_record_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:

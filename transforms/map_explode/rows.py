@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from map_explode import codec
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 Record: TypeAlias = "dict[str, Any]"
+
+
+_REMEMBERED = 1000
 
 
 class NoArrayError(ValueError):
@@ -24,16 +28,26 @@ class Names(dict[str, str]):
     An undeclared field never takes the column of something else: it gets underlines behind it instead.
     """
 
-    def __init__(self, prefix: str, own: Collection[str], taken: Collection[str]) -> None:
+    def __init__(
+        self, prefix: str, own: Collection[str], taken: Collection[str], on_undeclared: Callable[[str], None]
+    ) -> None:
+        """Take the prefix, the columns of the declared fields, all columns, and what is told of undeclared fields."""
         super().__init__({column.removeprefix(prefix): column for column in own})
         self._prefix = prefix
         self._taken = frozenset(taken)
+        self._on_undeclared = on_undeclared
+        self._left = _REMEMBERED
 
     def __missing__(self, field: str) -> str:
         column = self._prefix + field
         while column in self._taken:
             column += "_"
-        self[field] = column
+        if self._left == _REMEMBERED:
+            self._on_undeclared(field)
+        if self._left:
+            # Objects whose fields are ids would fill the memory.
+            self._left -= 1
+            self[field] = column
         return column
 
 
@@ -96,8 +110,22 @@ class Level:
         self.on_failure(self.scalar, NoArrayError())
         return None
 
-    def columns(self, element: object) -> Record:
-        """Return the columns an element of this level gives."""
+    def continued(self, row: Record, element: object) -> Record:
+        """Return a row of its own: `row` and the columns an element of this level gives."""
+        if self.plain and isinstance(element, dict):
+            continued = row.copy()
+            names = self.names
+            for field, value in element.items():
+                continued[names[field]] = value
+            return continued
+        return {**row, **self._columns(element)}
+
+    @functools.cached_property
+    def plain(self) -> bool:
+        """Whether the fields of an element are columns as they are."""
+        return not (self.elements_as_text or self.conversions or self.inner) and self.kept is None
+
+    def _columns(self, element: object) -> Record:
         if self.elements_as_text:
             if isinstance(element, dict) and self.inner in element:
                 element = {field: value for field, value in element.items() if field != self.inner}
@@ -159,8 +187,8 @@ class Rows:
             base = {field: value for field, value in record.items() if field in self.parent_fields}
         if first.column is None:
             base.pop(first.path[0], None)
-        for field in self.names & base.keys():
-            del base[field]
+        for field in self.names:
+            base.pop(field, None)
         elements = first.elements(record)
         rows = self._expand(base, elements, 0)
         start = 1 if elements else 0
@@ -187,7 +215,7 @@ class Rows:
         if not elements and self.keep_empty:
             yield {**row, **level.blank}
         for element in elements:
-            continued = {**row, **level.columns(element)}
+            continued = level.continued(row, element)
             if level.last:
                 yield continued
             else:

@@ -373,7 +373,7 @@ def test_an_object_where_an_array_is_declared_counts_as_one_element(run: Runner)
     assert [row["items_id"] for row in out.rows("t")] == [5]
 
 
-def test_fields_not_in_the_schema_are_passed_on(run: Runner) -> None:
+def test_fields_not_in_the_schema_are_passed_on_and_told(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
     closed = {**ITEM, "additionalProperties": True}
     schema = run.schema(
         "t",
@@ -384,6 +384,7 @@ def test_fields_not_in_the_schema_are_passed_on(run: Runner) -> None:
     config = {"explode": {"t": {"path": "items"}}}
     out = run(config, [schema, *run.records("t", {"id": 1, "items": [{"id": 5, "new": "x"}]})]).check()
     assert out.rows("t") == [{"id": 1, "items_id": 5, "items_new": "x", "items_row_number": 1}]
+    assert caplog.text.count("column 'items_new' comes without being in the schema") == 1
 
 
 def test_ten_thousand_elements_are_ten_thousand_rows(run: Runner) -> None:
