@@ -61,7 +61,7 @@ def record(
         batch.id,
         run_id,
         batch.stream[:255],
-        batch.table.name,
+        batch.table.title,
         rows,
         batch.size,
         method,

@@ -57,6 +57,16 @@ def table_locks(session: Session, tables: Iterable[tuple[str | None, str]]) -> I
                 session.rows("SELECT RELEASE_LOCK(%s)", (name,))
 
 
+def hold(session: Session, database: str | None, table: str) -> None:
+    """Take a table's lock until the connection ends.
+
+    Raises:
+        OperatorError: another writer held it for 15 minutes.
+    """
+    own = str(session.rows("SELECT DATABASE()")[0][0])
+    _take(session, lock_name(database or own, table), table)
+
+
 def _take(session: Session, name: str, table: str) -> bool:
     """Take one lock, however long it takes; False where the server has no locks."""
     started = time.monotonic()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from target_mysql_replace import ddl
 from target_mysql_replace.ddl import Existing
 from target_mysql_replace.errors import OperatorError, server_error
+from target_mysql_replace.locks import hold
 from target_mysql_replace.names import quote, table_with_hash, with_hash
 from target_mysql_replace.prune import Rule, rules_of
 from target_mysql_replace.table import Table
@@ -39,7 +40,7 @@ class Wanted:
         table: name of the table.
         database: where it is; None is the connection's own.
         evolve: whether an existing table may be altered.
-        overwrite: whether the records replace the whole table at the end of the run.
+        replaces: the table whose place this one takes at the end of an overwrite.
     """
 
     stream: str
@@ -48,7 +49,7 @@ class Wanted:
     table: str
     database: str | None
     evolve: bool
-    overwrite: bool
+    replaces: str | None = None
 
 
 def look_at(session: Session, table: str, database: str | None) -> tuple[list[Existing], list[list[str]]] | None:
@@ -112,7 +113,7 @@ def prepare_table(session: Session, wanted: Wanted) -> tuple[Table, list[str]]:
     """
     if wanted.database is not None:
         _prepare_database(session, wanted.database)
-    table = Table(wanted.table, wanted.database, [])
+    table = Table(wanted.table, wanted.database, [], wanted.replaces)
     found = look_at(session, wanted.table, wanted.database)
     planned = ddl.plan(wanted.schema, wanted.key_properties, found[0] if found else (), evolve=wanted.evolve)
     if found is None:
@@ -146,6 +147,8 @@ def as_it_is(column: Column, found: Existing | None) -> Column:
 def begin_overwrite(session: Session, table: str, database: str | None) -> str:
     """Make the empty table an overwrite loads into, shaped like the one it will replace; return its name."""
     staging = table_with_hash(f"{table}__new", f"{table}__new")
+    # Until the end of the run: another overwrite would load into the same table.
+    hold(session, database, staging)
     session.execute(f"DROP TABLE IF EXISTS {Table(staging, database, []).quoted}")
     if look_at(session, table, database) is not None:
         session.execute(f"CREATE TABLE {Table(staging, database, []).quoted} LIKE {Table(table, database, []).quoted}")

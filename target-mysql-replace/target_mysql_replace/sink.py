@@ -141,7 +141,6 @@ class MySQLSink(SQLSink[MySQLConnector]):
             table=self.table_name,
             database=self.schema_name,
             evolve=self.config["schema_evolution"] == "evolve",
-            overwrite=overwrite,
         )
         with table_locks(session, [(self.schema_name, self.table_name)]):
             if overwrite:
@@ -150,7 +149,7 @@ class MySQLSink(SQLSink[MySQLConnector]):
                     self.table_name,
                     lambda: begin_overwrite(session, self.table_name, self.schema_name),
                 )
-                wanted = dataclasses.replace(wanted, table=staging, evolve=True)
+                wanted = dataclasses.replace(wanted, table=staging, replaces=self.table_name, evolve=True)
             table, left_out = prepare_table(session, wanted)
             if wanted.evolve:
                 prepare_prune(session, table, self._target.prune_rules)

@@ -128,7 +128,7 @@ class BatchStore:
             quarantine.add(
                 session,
                 batch.stream,
-                batch.table.name,
+                batch.table.title,
                 bad,
                 keyed=batch.table.keyed,
                 run_id=self._rules.run_id,
@@ -152,7 +152,7 @@ class BatchStore:
         self._pruner.done(looked_at_all)
         batch_written(
             batch.stream,
-            batch.table.name,
+            batch.table.title,
             rows=rows,
             method=method,
             size=batch.size,

@@ -57,11 +57,18 @@ class Table:
         name: the table's name.
         database: the database it is in; None is the connection's own.
         columns: the columns that are written, in the order of the schema.
+        replaces: the table whose place it takes at the end of an overwrite.
     """
 
     name: str
     database: str | None
     columns: list[Column]
+    replaces: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The name people know the table by."""
+        return self.replaces or self.name
 
     @property
     def quoted(self) -> str:

@@ -120,6 +120,38 @@ def test_an_overwrite_that_breaks_off_leaves_the_table_and_the_state(loading: Lo
     assert loading.table("t") == [(3, "again")]
 
 
+def test_a_second_overwrite_waits_for_the_first(loading: Loading) -> None:
+    schema = loading.schema("t", _PROPERTIES, "id")
+    with loading.start(load_method="overwrite", batch_size_rows=1) as first:
+        assert first.stdin is not None
+        first.stdin.write(loading.lines([schema, *loading.records("t", {"id": 1, "v": "a"})]))
+        first.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not loading.rows("SHOW TABLES LIKE 't\\\\_\\\\_new%%'"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with loading.start(load_method="overwrite") as second:
+            assert second.stdin is not None
+            assert second.stderr is not None
+            second.stdin.write(loading.lines([schema, *loading.records("t", {"id": 2, "v": "b"})]))
+            second.stdin.close()
+            assert any(b"Waiting for another writer" in line for line in second.stderr)
+            first.communicate(timeout=60)
+            assert first.returncode == 0
+            second.stderr.read()
+            assert second.wait(60) == 0
+    assert loading.table("t") == [(2, "b")]
+
+
+def test_a_record_set_aside_by_an_overwrite_can_be_written_again(loading: Loading) -> None:
+    bad = loading.schema("t", {"id": {"type": "integer"}, "v": {"type": "string", "maxLength": 2}}, "id")
+    loading.load([bad, *loading.records("t", {"id": 1, "v": "long"}, {"id": 2, "v": "ok"})], load_method="overwrite")
+    assert loading.rows("SELECT table_name FROM _quarantine UNION SELECT table_name FROM _load_ledger") == [("t",)]
+    loading.execute("ALTER TABLE t MODIFY v VARCHAR(9)")
+    loading.replay()
+    assert loading.table("t") == [(1, "long"), (2, "ok")]
+
+
 def test_append_only_adds_every_record(loading: Loading) -> None:
     messages = [loading.schema("t", _PROPERTIES, "id"), *loading.records("t", {"id": 1, "v": "a"}, {"id": 1, "v": "b"})]
     loading.load(messages, load_method="append-only")

@@ -83,7 +83,8 @@ def _statements(head: bytes, rows: Sequence[bytes], tail: bytes, max_allowed_pac
 
 def _literals(table: Table, texts: Texts) -> list[list[str]]:
     """Everything but NULL and bits stands in quotes: then every method hands the server the same text to convert."""
+    writings = [str if column.is_bits else literal for column in table.columns]
     return [
-        ["NULL" if text == NULL else text if column.is_bits else literal(text) for text in column_texts]
-        for column, column_texts in zip(table.columns, texts, strict=True)
+        ["NULL" if text == NULL else write(text) for text in column]
+        for write, column in zip(writings, texts, strict=True)
     ]
