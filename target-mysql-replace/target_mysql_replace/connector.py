@@ -10,7 +10,7 @@ from singer_sdk.sql import SQLConnector
 from sqlalchemy.pool import NullPool
 
 from target_mysql_replace.driver import StreamingConnection
-from target_mysql_replace.errors import OperatorError, explain, server_error, tells_host
+from target_mysql_replace.errors import TLS_FAILED, OperatorError, advice, explain, server_error, tells_host
 from target_mysql_replace.session import Session
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class MySQLConnector(SQLConnector):
         if server_error(error) is None:
             return OperatorError(f"Cannot connect to {where}: {type(error).__name__}.")
         reason = tells_host(error)
+        if "SSL" in reason:
+            return OperatorError(f"Cannot connect to {where}: {advice(TLS_FAILED).message} {reason}.")
         return OperatorError(f"Cannot connect to {where}: {explain(error)}{f' {reason}.' if reason else ''}")
 
 

@@ -49,6 +49,7 @@ def _table(action: Action, entries: Mapping[str, Collection[int]]) -> dict[int, 
 
 #: Nobody answers at the address.
 UNREACHABLE = (2002, 2003, 2005)
+TLS_FAILED = 2026
 SERVER_ERRORS: Mapping[int, Advice] = {
     **_table(
         Action.RETRY,
@@ -109,8 +110,9 @@ SERVER_ERRORS: Mapping[int, Advice] = {
             "Two columns would have names this server takes for one. Rename a property with stream_maps.": (
                 1060,
             ),
+            "The server does not take this time_zone (MariaDB: from -12:59 to +13:00).": (1298,),
             "The server wants a primary key in every table (sql_require_primary_key), the stream has none.": (3750,),
-            "TLS failed. Check ssl_ca, ssl_cert, ssl_key, and that the certificate names the host.": (2026, 3159),
+            "TLS failed. Check ssl_ca, ssl_cert, ssl_key, and that the certificate names the host.": (TLS_FAILED, 3159),
             "The user's authentication plugin is not supported by PyMySQL.": (2059, 1251, 1524),
         },
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_mysql_replace.bookkeeping import ensure_table, local_now
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from target_mysql_replace.session import Session
 
 NAME = "_quarantine"
+#: Bytes of a statement besides the record: names, and two reasons of 1,000 characters.
+_REST_OF_STATEMENT = 20_000
 #: The record is kept as text, letter by letter: a native JSON column would change long numbers and refuse what made it
 #: bad. A record that met the same fate in an earlier run is kept once: a repeated run must not make the pile grow.
 _COLUMNS = """
@@ -66,9 +68,15 @@ def add(
         )
 
 
+def is_beginning(value: Any) -> bool:  # noqa: ANN401 any JSON value
+    """Return whether a quarantined record is only the beginning of one that was too large."""
+    return isinstance(value, dict) and set(value) == {"truncated", "bytes", "start"}
+
+
 def _kept(record: bytes, max_allowed_packet: int) -> str:
     """The record's text; of one too large for a statement, its beginning."""
     text = record.decode("utf-8", "replace")
-    if len(record) * 2 < max_allowed_packet:
+    # Quotes are doubled in a statement.
+    if len(record) + record.count(b"'") + _REST_OF_STATEMENT < max_allowed_packet:
         return text
     return json.dumps({"truncated": True, "bytes": len(record), "start": text[:1000]}, ensure_ascii=False)

@@ -119,14 +119,21 @@ class _Group:
         readable: list[msgspec.Raw | bytes] = []
         bad: list[BadRow] = []
         properties: dict[str, None] = {}
+        names = [column.name for column in existing]
         for record in records:
             try:
                 value = load_json(record)
             except BadRecord as reason:
                 bad.append(BadRow(record, str(reason)))
                 continue
-            readable.append(record)
-            properties.update(dict.fromkeys(value))
+            columns = column_names(value, names).values() if isinstance(value, dict) else ()
+            if quarantine.is_beginning(value):
+                bad.append(BadRow(record, "only its beginning was kept; it has to come from the tap again"))
+            elif not keys <= set(columns):
+                bad.append(BadRow(record, "it has nothing for the table's key"))
+            else:
+                readable.append(record)
+                properties.update(dict.fromkeys(value))
         table = Table(self.table.name, self.table.database, _columns(existing, keys, properties))
         schema = {
             "type": "object",

@@ -196,6 +196,16 @@ def test_a_row_larger_than_max_allowed_packet_is_set_aside(loading: Loading) -> 
         (kept, reason) = loading.quarantine()[0]
         assert (kept["truncated"], kept["bytes"]) == (True, 1_100_015), "it cannot be sent to the quarantine either"
         assert reason == "a value is larger than max_allowed_packet (server error 1153)"
+        wrong = [{"id": 4, "v": "d" * 900_000, "w": "x"}, {"id": 5, "v": "", "w": "y"}]
+        schema = loading.schema("t", {**prop, "w": {"type": "integer"}}, "id")
+        loading.load([schema, *loading.records("t", *wrong)], write_method="replace")
+        assert loading.rows("SELECT LENGTH(record) FROM _quarantine WHERE stream = 't'")[1][0] > 900_000
+        loading.execute("ALTER TABLE t MODIFY w VARCHAR(9)")
+        loading.replay()
+        assert loading.rows("SELECT id, w FROM t WHERE w IS NOT NULL ORDER BY id") == [(4, "x"), (5, "y")]
+        assert [why for _, why in loading.quarantine()] == [
+            "only its beginning was kept; it has to come from the tap again"
+        ]
     finally:
         loading.server.execute("SET GLOBAL max_allowed_packet = 67108864")
 
