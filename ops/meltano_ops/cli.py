@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import sqlite3
 import sys
@@ -130,7 +131,8 @@ def status(settings: Settings, lang: str) -> None:
         collect(connection, settings)
         for line in unreadable(connection):
             click.echo(f"meltano-ops: {line}", err=True)
-        for line in status_lines(connection, settings, time.time(), lang):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in status_lines(connection, settings, time.time(), lang, width):
             click.echo(line)
 
 

@@ -43,9 +43,14 @@ class Pipeline:
     quarantined: int
     sentence: Text
 
+    @property
+    def in_trouble(self) -> bool:
+        """Whether its numbers cannot be trusted as they are."""
+        return bool(self.failures or self.unresolved_windows or self.quarantined)
+
 
 def pipelines(connection: sqlite3.Connection, zone: ZoneInfo, now: float) -> list[Pipeline]:
-    """Return the pipelines, scheduled ones first, then by name."""
+    """Return the pipelines: those in trouble first, then scheduled ones, then by name."""
     quarantined = _quarantined(connection)
     found = []
     for row in connection.execute("SELECT * FROM pipelines ORDER BY schedule IS NULL, pipeline"):
@@ -65,13 +70,14 @@ def pipelines(connection: sqlite3.Connection, zone: ZoneInfo, now: float) -> lis
                 rows_loaded=row["rows_loaded"],
                 failures=row["failures"],
                 covered_to_at=covered,
-                lag=int(now - covered) if covered is not None else None,
+                # A repair that was asked for once falls behind nothing.
+                lag=int(now - covered) if covered is not None and row["schedule"] else None,
                 unresolved_windows=row["unresolved_windows"],
                 quarantined=rows,
                 sentence=_sentence(row, zone, rows),
             )
         )
-    return found
+    return sorted(found, key=lambda line: not line.in_trouble)
 
 
 def _sentence(row: sqlite3.Row, zone: ZoneInfo, quarantined: int) -> Text:
@@ -188,6 +194,29 @@ def check_states(connection: sqlite3.Connection) -> list[CheckState]:
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class CompleteDays:
+    """A completeness check by day: the newest days and every day that is not whole, newest first."""
+
+    rows: list[dict[str, Any]]
+    whole: int
+    broken: int
+
+
+def complete_days(check: CheckState, count: int) -> CompleteDays:
+    """Return the days of a completeness check.
+
+    Args:
+        check: A check whose rows have the columns `day`, `source_total`, `table_rows`, `missing`; others are left out.
+        count: How many whole days to show.
+    """
+    rows = [row for row in check.rows if row.get("day")]
+    rows.sort(key=lambda row: str(row["day"]), reverse=True)
+    broken = [row for row in rows if row.get("missing")]
+    shown = [row for number, row in enumerate(rows) if number < count or row.get("missing")]
+    return CompleteDays(shown, len(rows) - len(broken), len(broken))
 
 
 def meta(connection: sqlite3.Connection, name: str) -> int | None:

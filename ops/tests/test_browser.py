@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 1440])
 def test_the_first_screen_fits_and_is_drawn_without_an_error(life: Life, tmp_path: Path, width: int) -> None:
     for hours in range(72, 0, -2):
         life.good_run(NOW - timedelta(hours=hours), rows=400 + hours)
@@ -63,5 +63,9 @@ def test_the_first_screen_fits_and_is_drawn_without_an_error(life: Life, tmp_pat
             assert browser.save_screenshot(str(tmp_path / f"{width}.png"))
             browser.find_element("css selector", "td.name a").click()
             assert "/rows/runs" in browser.current_url
+            for path in (f"/run/{run_id}", "/check/complete-life", "/rows/problems", "/rows/windows?lang=en"):
+                browser.get(url + path)
+                assert browser.find_elements("css selector", "table.facts"), path
+                assert browser.execute_script("return document.documentElement.scrollWidth") <= width, path
         finally:
             browser.quit()

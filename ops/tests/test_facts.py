@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from meltano_ops.facts import instant, read_json_line, read_text_line, redact
+from meltano_ops.status import fold
 
 RUN = "01a2013c-5310-706f-bb26-bc66bed5993e"
 METRIC = {
@@ -128,3 +129,15 @@ def test_what_helps_the_operator_is_left_readable() -> None:
 @given(st.datetimes(datetime(1902, 1, 1), datetime(2242, 1, 1), timezones=st.timezones()))  # noqa: DTZ001 - zones are drawn
 def test_instants_keep_their_zone(moment: object) -> None:
     assert instant(moment.isoformat()) == int(moment.timestamp())  # type: ignore[attr-defined] # hypothesis gives datetimes
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])), st.integers(8, 80))
+def test_a_folded_line_fits_and_keeps_every_word(line: str, width: int) -> None:
+    folded = fold(line, width)
+    assert "".join("".join(folded).split()) == "".join(line.split())
+    assert fold(line, None) == [line]
+
+
+def test_chinese_counts_two_columns_and_breaks_between_characters() -> None:
+    line = "   → 到开放平台重新授权，把新的值写进 .env"
+    assert fold(line, 28) == ["   → 到开放平台重新授权，", "   把新的值写进 .env"]

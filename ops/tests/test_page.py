@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import sqlite3
@@ -79,7 +80,8 @@ def test_troubles_are_on_the_first_screen_in_plain_words_with_what_to_do(life: L
     with serving(life) as url:
         text = _text(requests.get(url, timeout=30).text)
     assert "数字暂不可信" in text
-    assert f"{PIPELINE} 连续失败 1 次：授权会话已失效。会话已过期（code 25）：请重新授权" in text
+    assert "tap-life → target-life 连续失败 1 次：授权会话已失效。 会话已过期（code 25）：请重新授权" in text
+    assert PIPELINE in text
     assert "下次运行从书签继续" in text
     assert "tap-life: 会话已过期（code 25）：请重新授权" in text, "the error in full"
 
@@ -107,6 +109,34 @@ def test_every_number_leads_to_the_rows_behind_it(life: Life) -> None:
             assert answer.status_code == 200, link
         rows = requests.get(f"{url}/rows/windows", params={"state": "repeated"}, timeout=30).text
         assert "tickets" in rows
+
+
+def test_completeness_by_day_leads_to_its_rows_whatever_a_check_returns(life: Life) -> None:
+    # A warehouse gives its times as text; the page of every shipped completeness check failed on that.
+    days: list[dict[str, object]] = [
+        {"day": f"2026-10-{day:02}", "source_total": 9, "table_rows": 9, "missing": 0} for day in range(1, 32)
+    ]
+    days += [{"day": f"2026-09-{day:02}", "source_total": 9, "table_rows": 8, "missing": 1} for day in (1, 2)]
+    odd: list[dict[str, object]] = [
+        {"total": None, "counted_at": "2026-11-22 04:52:00"},
+        {"day": None, "missing": "?", "pipeline": 5},
+    ]
+    life.check(NOW)
+    titles = json.dumps({"zh": "逐日核对", "en": "by day"})
+    for name, found in (("complete-days", days), ("complete-odd", odd)):
+        rows = json.dumps([{"counted_at": "2026-11-22 04:52:00", **row} for row in found])
+        life.facts.execute(
+            "INSERT INTO check_results VALUES (?, ?, 'critical', 0, 'failing', 2, 9, ?, NULL, 0)", (name, titles, rows)
+        )
+    with serving(life) as url:
+        home = _text(requests.get(url, timeout=30).text)
+        assert "2 天对不上，31 天一致" in home
+        assert "09-01 8 / 9" in home, "a day that differs is shown however old"
+        for name in ("complete-days", "complete-odd"):
+            answer = requests.get(f"{url}/check/{name}", timeout=30)
+            assert answer.status_code == 200
+            assert "2026-11-22 04:52:00" in answer.text
+        assert requests.get(f"{url}/check/none", timeout=30).status_code == 404
 
 
 def test_nothing_comes_from_outside_and_no_script_runs(life: Life) -> None:

@@ -21,7 +21,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from meltano_ops import overview, store
+from meltano_ops import __version__, overview, store, words
+from meltano_ops.causes import cause_of
+from meltano_ops.collect import unreadable
 from meltano_ops.page import flow, rows
 from meltano_ops.problems import open_problems
 from meltano_ops.project import load_project
@@ -33,12 +35,18 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from meltano_ops.project import Project
     from meltano_ops.settings import Settings
     from meltano_ops.texts import Text
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ERRORS_SHOWN = 8
-WINDOWS_SHOWN = 12
+WINDOWS_SHOWN = 8
+DAYS_OF_COMPLETENESS = 31
+# A pipeline that nobody has planned leaves the first screen after this time.
+OLD_SECONDS = 30 * 86400
+QUERY_SECONDS = 10
+_STEPS_BETWEEN_LOOKS = 100_000
 STALE_CHECK_SECONDS = 900
 _SECURITY = {
     # No script runs here, and nothing is loaded from elsewhere.
@@ -89,6 +97,7 @@ class Page:
             loader=jinja2.PackageLoader("meltano_ops.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
 
+        self._known: tuple[tuple[int, int, int], Project] | None = None
         style = resources.files("meltano_ops.page") / "templates" / "style.css"
         self._stylesheet = style.read_text(encoding="utf-8")
 
@@ -114,22 +123,55 @@ class Page:
                 Route("/style.css", self._style),
             ],
             middleware=middleware,
-            exception_handlers={OpsError: self._mistake, sqlite3.OperationalError: self._mistake},
+            exception_handlers={
+                OpsError: self._mistake,
+                sqlite3.DatabaseError: self._mistake,
+                404: self._missing,
+                Exception: self._broken,
+            },
         )
 
+    def _project(self) -> Project:
+        """Return the project, read again when `meltano.yml` has changed, and twice a minute for what it includes."""
+        status = (self._settings.root / "meltano.yml").stat()
+        key = (status.st_mtime_ns, status.st_size, int(time.time() / 30))
+        if self._known is None or self._known[0] != key:
+            self._known = (key, load_project(self._settings.root, self._settings.environment))
+        return self._known[1]
+
+    def _environment(self) -> str | None:
+        try:
+            return self._project().environment
+        except (OpsError, OSError):
+            return None
+
     def _open(self) -> closing[sqlite3.Connection]:
-        return closing(store.connect(self._settings.database, self._settings.timezone, read_only=True))
+        connection = store.connect(self._settings.database, self._settings.timezone, read_only=True)
+        # A filter that finds nothing in millions of rows must not keep the page busy.
+        deadline = time.monotonic() + QUERY_SECONDS
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
+        return closing(connection)
 
     def _home(self, request: Request) -> Response:
         now = time.time()
         zone = self._settings.timezone
         with self._open() as connection:
             checks = overview.check_states(connection)
+            lines = overview.pipelines(connection, zone, now)
+            old = [line for line in lines if not line.schedule and (line.started_at or 0) < now - OLD_SECONDS]
             context = {
-                "pipelines": overview.pipelines(connection, zone, now),
+                "pipelines": [line for line in lines if line not in old] or lines,
+                "old_pipelines": old if len(old) < len(lines) else [],
+                "titles": {check.name: check.title for check in checks},
+                "refresh": True,
+                "unreadable": unreadable(connection),
                 "problems": open_problems(connection),
                 "days": overview.days(connection, zone, now),
-                "completeness": [check for check in checks if check.name.startswith(overview.COMPLETENESS_PREFIX)],
+                "completeness": [
+                    (check, overview.complete_days(check, DAYS_OF_COMPLETENESS))
+                    for check in checks
+                    if check.name.startswith(overview.COMPLETENESS_PREFIX)
+                ],
                 "checks": checks,
                 "checked_at": overview.meta(connection, "checked_at"),
                 "collected_at": overview.meta(connection, "collected_at"),
@@ -139,7 +181,7 @@ class Page:
                     connection, datetime.fromtimestamp(now, zone).replace(day=1, hour=0, minute=0, second=0)
                 ),
                 "errors": _recent_errors(connection),
-                "drawing": flow.draw(load_project(self._settings.root, self._settings.environment), connection),
+                "drawing": flow.draw(self._project(), connection),
                 "undelivered": _undelivered(connection),
                 "stale_seconds": STALE_CHECK_SECONDS,
                 "box_height": flow.BOX_HEIGHT,
@@ -190,29 +232,43 @@ class Page:
         return Response(self._stylesheet, media_type="text/css", headers={**_SECURITY, "Cache-Control": "max-age=3600"})
 
     def _mistake(self, request: Request, error: Exception) -> Response:
-        return self._answer(request, "mistake.html", {"message": str(error)}, 503)
+        return self._answer(request, "mistake.html", {"message": str(error), "refresh": True}, 503)
+
+    def _broken(self, request: Request, error: Exception) -> Response:
+        return self._answer(request, "mistake.html", {"message": f"{type(error).__name__}: {error}"}, 500)
+
+    def _missing(self, request: Request, _error: Exception) -> Response:
+        message = "没有这一页，或它的数据已过保留期 / no such page, or its facts are older than the retention"
+        return self._answer(request, "mistake.html", {"message": message}, 404)
 
     def _answer(
         self, request: Request, template: str, context: Mapping[str, object], status_code: int = 200
     ) -> Response:
         asked = request.query_params.get("lang")
         language = asked if asked in {"zh", "en"} else request.cookies.get("lang", "zh")
-        zone = self._settings.timezone
+        zone, environment = self._settings.timezone, self._environment()
         query = {key: value for key, value in request.query_params.items() if key != "lang"}
         other = "en" if language != "en" else "zh"
 
         def pick(text: Text) -> str:
             return text.en if language == "en" else text.zh
 
-        def at(seconds: float | None, pattern: str = "%m-%d %H:%M") -> str:
-            return store.local_text(seconds, zone, pattern) or "—"
+        def at(seconds: float | str | None, pattern: str = "%m-%d %H:%M") -> str:
+            # A warehouse gives its times as text.
+            return seconds if isinstance(seconds, str) else store.local_text(seconds, zone, pattern) or "—"
 
         html = self._templates.get_template(template).render(
             _=lambda zh, en: en if language == "en" else zh,
             pick=pick,
             at=at,
             span=lambda seconds: pick(overview.span(seconds)),
-            number=lambda value: "—" if value is None else f"{value:,}",
+            number=_number,
+            title=lambda name: pick(words.column_title(name)),
+            word=words.value_word,
+            short=lambda name: words.short_pipeline(name, environment),
+            plain=lambda text: words.with_short_names(text, environment),
+            lead=words.lead,
+            version=__version__,
             link=lambda path, **filters: f"{path}?{urlencode(filters)}" if filters else path,
             query=query,
             language=language,
@@ -220,12 +276,18 @@ class Page:
             project=self._settings.root.name,
             zone=str(zone),
             now=time.time(),
-            **context,
+            **{"refresh": False, **context},
         )
         response = HTMLResponse(html, status_code, headers=_SECURITY)
         if asked == language:
             response.set_cookie("lang", language, max_age=365 * 86400, samesite="lax", httponly=True)
         return response
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "—"
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
 
 
 def _repeated(connection: sqlite3.Connection) -> list[sqlite3.Row]:
@@ -271,9 +333,8 @@ def _recent_errors(connection: sqlite3.Connection) -> list[dict[str, Any]]:
             "SELECT plugin, message FROM errors WHERE run_id = ? ORDER BY id", (run["run_id"],)
         ).fetchall()
         text = "\n".join(f"{line['plugin']}: {line['message']}" for line in lines)
-        found.append(
-            {"run_id": run["run_id"], "pipeline": run["pipeline"], "logged_at": run["logged_at"], "text": text}
-        )
+        cause = cause_of(line["message"] for line in lines)
+        found.append({**dict(run), "text": text, "cause": cause or text.partition("\n")[0]})
     return found
 
 

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from meltano_ops.project import split_pipeline
+from meltano_ops.project import Block, split_pipeline
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from meltano_ops.project import Block, Project
+    from meltano_ops.project import Project
 
 COLUMNS = ("tap", "mapper", "target", "table")
 TABLES_PER_TARGET = 14
 BOX_HEIGHT = 30
 ROW_HEIGHT = 42
+CAPTION_HEIGHT = 22
 COLUMN_GAP = 56
 _CHARACTER = 7.4
 _WIDE_CHARACTER = 13
@@ -36,8 +37,18 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Caption:
+    """The kind of the boxes of one column, and where the column begins."""
+
+    kind: str
+    x: float
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """Boxes, lines between them as SVG paths, and the size of it all, in pixels."""
+    """Captions over the columns, boxes, lines between them as SVG paths, and the size of it all, in pixels."""
+
+    captions: tuple[Caption, ...]
 
     boxes: tuple[Box, ...]
     lines: tuple[str, ...]
@@ -46,11 +57,19 @@ class Drawing:
 
 
 def draw(project: Project, connection: sqlite3.Connection) -> Drawing:
-    """Return the drawing of all scheduled and defined jobs, with the tables that runs have told of."""
+    """Return the drawing of all scheduled and defined jobs, with the tables that runs have told of.
+
+    A project without jobs is drawn from what has run.
+    """
     blocks = dict.fromkeys(
         [block for schedule in project.schedules for block in schedule.blocks]
         + [block for job in project.jobs.values() for block in job]
     )
+    if not blocks:
+        for (pipeline,) in connection.execute("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline"):
+            name = split_pipeline(pipeline)
+            if name.tap in project.plugins and name.target in project.plugins:
+                blocks[Block(name.tap, (), name.target)] = None
     streams = connection.execute(
         "SELECT pipeline, coalesce(table_name, stream) AS name FROM streams ORDER BY name"
     ).fetchall()
@@ -90,18 +109,20 @@ def _place(columns: dict[str, list[str]], edges: list[tuple[tuple[str, str], tup
     # Mappers have the top rows to themselves, so that a line that goes past them does not look as if it went through.
     above = len(columns.get("mapper", ()))
     rows = max((len(names) for kind, names in columns.items() if kind != "mapper"), default=0)
-    height = (above + rows) * ROW_HEIGHT
+    height = CAPTION_HEIGHT + (above + rows) * ROW_HEIGHT
+    captions = []
     boxes: dict[tuple[str, str], Box] = {}
     x = 1.0
     for kind, names in columns.items():
+        captions.append(Caption(kind, x))
         width = max(_text_width(name) for name in names) + _PADDING
         first_row = 0 if kind == "mapper" else above + (rows - len(names)) / 2
         for number, name in enumerate(names):
-            y = (first_row + number) * ROW_HEIGHT + (ROW_HEIGHT - BOX_HEIGHT) / 2
+            y = CAPTION_HEIGHT + (first_row + number) * ROW_HEIGHT + (ROW_HEIGHT - BOX_HEIGHT) / 2
             boxes[kind, name] = Box(kind, name, x, y, width)
         x += width + COLUMN_GAP
     lines = tuple(_line(boxes[source], boxes[target]) for source, target in edges)
-    return Drawing(tuple(boxes.values()), lines, max(x - COLUMN_GAP + 1, 0), height)
+    return Drawing(tuple(captions), tuple(boxes.values()), lines, max(x - COLUMN_GAP + 1, 0), height)
 
 
 def _line(source: Box, target: Box) -> str:
