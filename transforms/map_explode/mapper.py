@@ -23,6 +23,7 @@ from map_explode.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import FrameType
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
@@ -316,6 +317,11 @@ class MapExplode(InlineMapper):
             self._tell(f"setting `{setting}` names stream '{stream}', which did not come")
         for failure, count in self._failures.items():
             self.logger.error("%s; %d times, the column is null there", failure, count)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
+        # Not the SDK's exit code 0: a mapper that was stopped has not passed on all it was given.
+        self.logger.warning("Stopped by signal %d before the input ended", signum)
+        sys.exit(128 + signum)
 
     def _stream(self, message: dict[str, Any]) -> _Stream:
         stream = self._member(message, "stream", str)

@@ -74,9 +74,11 @@ class Pipeline:
                 raise StreamMapConfigError(f"stream_maps: there is no option '{name}'; there is `__else__`")
         self._maps = [StreamMap(name, None if value == NULL_STRING else value) for name, value in maps.items()]
         self._constants: dict[str, Any] = {"config": config.get("stream_map_config") or {}}
-        faker = _faker(config.get("faker_config") or {})
-        if faker is not None:
-            self._constants["fake"] = faker
+        faker_config = config.get("faker_config") or {}
+        self._seed = faker_config.get("seed")
+        self._fake = _faker(faker_config)
+        if self._fake is not None:
+            self._constants["fake"] = self._fake
 
     def without_stream(self, streams: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield setting and name of all that is configured for a stream which is not among these."""
@@ -102,6 +104,11 @@ class Pipeline:
         for entry in entries:
             exploded = explode.plan(entry, schema, key_properties, self._notice, self._on_failure)
             outputs += self._mapped(entry.output, exploded.schema, exploded.key_properties, exploded.rows)
+        if self._fake is not None:
+            # Trying the expressions has used up some of its values.
+            self._fake.unique.clear()
+            if self._seed is not None:
+                type(self._fake).seed(self._seed)
         for name, count in Counter(output.name for output in outputs).items():
             if count > 1:
                 raise StreamMapConfigError(
@@ -192,12 +199,8 @@ def _records(
     return records
 
 
-def _faker(config: Mapping[str, Any]) -> object | None:
+def _faker(config: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the package is optional
     """Return the SDK's optional `fake`, where the package Faker is installed."""
     if importlib.util.find_spec("faker") is None:
         return None
-    faker: Any = importlib.import_module("faker").Faker
-    if config.get("seed") is not None:
-        faker.seed(config["seed"])
-    made: object = faker(config.get("locale"))
-    return made
+    return importlib.import_module("faker").Faker(config.get("locale"))

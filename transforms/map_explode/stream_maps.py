@@ -245,7 +245,7 @@ class _Parsed:
         """
         if unknown := sorted(self.names - scope.keys() - {"datetime", "json"}):
             columns = scope.keys() - infer.BUILT_IN_NAMES
-            hint = "; Python's package faker is not installed" if "fake" in unknown else ""
+            hint = " (install map-explode[faker])" if "fake" in unknown else ""
             raise self.error(where, f"there is no {_listed(unknown)}{hint}; there are {_listed(sorted(columns))}")
         if infer.divides_by_zero(self.tree):
             raise self.error(where, "it divides by zero")

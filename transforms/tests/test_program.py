@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, TypeAlias
@@ -60,6 +61,19 @@ def test_rows_are_written_before_the_input_ends() -> None:
         assert process.stdout.readline() == line
     process.stdin.close()
     assert process.wait() == 0
+    process.stdout.close()
+
+
+def test_a_mapper_that_is_stopped_has_not_succeeded() -> None:
+    process = subprocess.Popen([sys.executable, "-m", "map_explode"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b'{"type":"STATE","value":1}\n')
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
+    process.stdin.close()
     process.stdout.close()
 
 
