@@ -140,4 +140,4 @@ def test_a_folded_line_fits_and_keeps_every_word(line: str, width: int) -> None:
 
 def test_chinese_counts_two_columns_and_breaks_between_characters() -> None:
     line = "   → 到开放平台重新授权，把新的值写进 .env"
-    assert fold(line, 28) == ["   → 到开放平台重新授权，", "   把新的值写进 .env"]
+    assert fold(line, 26) == ["   → 到开放平台重新授权，", "   把新的值写进 .env"]
