@@ -179,7 +179,7 @@ class RecordEncoder:
             for column, check_text in zip(texts, self._checks, strict=True):
                 if check_text is not None:
                     _check_all(check_text, (text for text in column if text != NULL))
-        except (KeyError, ValueError, RecursionError) as error:
+        except (KeyError, ValueError, msgspec.MsgspecError, RecursionError) as error:
             raise BadRecord(type(error).__name__) from None
         return texts
 
