@@ -218,15 +218,16 @@ class _Names:
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
         if name in self._reserved:
             if name == "self" and self.column is not None:
-                return self.record.get(self.column)
+                return self.nested.get(self.column, self.record.get(self.column))
             if name in {"_", "record"}:
-                return self.record if self.nested is self.record else {**self.nested, **self.record}
+                return self.record if self.nested is self.record else {**self.record, **self.nested}
             if name in self._constants:
                 return self._constants[name]
-        if name in self.record:
-            return self.record[name]
+        # An array is an array here, not the text that flattening makes of it.
         if name in self.nested:
             return self.nested[name]
+        if name in self.record:
+            return self.record[name]
         if name in self._known:
             return None
         raise KeyError(name)

@@ -158,7 +158,7 @@ class StreamMap:
         key = self._key if self._key_given else tuple(key_properties)
         for column, parsed in self._computed.items():
             parsed.check_names(scope, f"{where}, column '{column}'", notice)
-        columns = self._columns(where, schema, scope, key)
+        columns = self._columns(where, schema, scope, key, flat=schema is not nested)
         converters = {column: converter(columns[column]) for column in self._computed}
         samples = list(zip(sample.records(schema), sample.records(nested), strict=True))
         for column, parsed in self._computed.items():
@@ -191,13 +191,21 @@ class StreamMap:
             ),
         )
 
-    def _columns(self, where: str, schema: Schema, scope: Mapping[str, Schema], key: tuple[str, ...]) -> Schema:
+    def _columns(
+        self, where: str, schema: Schema, scope: Mapping[str, Schema], key: tuple[str, ...], *, flat: bool
+    ) -> Schema:
         declared = schemas.properties(schema)
         columns = dict(declared) if self._keeps_others else {name: declared[name] for name in key if name in declared}
         for column in self._dropped_columns:
             columns.pop(column, None)
         for column, parsed in self._computed.items():
-            found = infer.result(parsed.tree, {**scope, "self": declared.get(column, infer.UNKNOWN)})
+            if parsed.field in declared:
+                found = schemas.inline(declared[parsed.field], schema)
+            else:
+                found = infer.result(parsed.tree, {**scope, "self": scope.get(column, infer.UNKNOWN)})
+            if flat and not schemas.types(found) <= schemas.SCALARS | {"null"}:
+                # What is flat stays flat.
+                found = schemas.TEXT
             if parsed.field is None and (not found or found == infer.NULL):
                 found = declared.get(column, infer.STRING)
             columns[column] = schemas.without_null(found) if column in key else schemas.with_null(found)
@@ -215,10 +223,10 @@ def _scope(schema: Schema, nested: Schema, constants: Mapping[str, Any]) -> dict
     scope: dict[str, Schema] = dict.fromkeys(infer.BUILT_IN_NAMES, infer.UNKNOWN)
     if "fake" not in constants:
         del scope["fake"]
-    for root in (nested, schema):
+    for root in (schema, nested):
         for name, value in schemas.properties(root).items():
             scope[name] = schemas.resolve(value, root)
-    whole = {**schema, "type": "object", "properties": {**schemas.properties(nested), **schemas.properties(schema)}}
+    whole = {**schema, "type": "object", "properties": {**schemas.properties(schema), **schemas.properties(nested)}}
     config: Schema = {"type": "object", "properties": dict.fromkeys(constants["config"], infer.UNKNOWN)}
     return {**scope, "_": whole, "record": whole, "config": config, "__stream_name__": infer.STRING}
 

@@ -45,6 +45,26 @@ def test_a_map_can_name_a_flattened_column(run: Runner) -> None:
     assert out.columns("t")["lat"] == {"type": ["number", "null"]}
 
 
+def test_an_expression_sees_arrays_and_objects_and_gives_flat_columns(run: Runner) -> None:
+    """The text that flattening makes of an array was what expressions saw: `tags[0]` gave `[`."""
+    columns = {**COLUMNS, "tags": {"type": ["array", "null"], "items": {"type": "string"}}, "free": {}}
+    maps = {
+        "first": "tags[0]", "joined": "'-'.join(tags)", "upper": "[tag.upper() for tag in tags]", "tags2": "tags",
+        "free2": "free", "last": "_['tags'][-1]", "geo": "receiver.geo", "extra": "self.get('a')",
+    }  # fmt: skip
+    record = {"id": 1, "tags": ["a", "b"], "free": {"x": 1}, "receiver": {"geo": {"lat": 1}}, "extra": {"a": "值"}}
+    out = run({**FLAT, "stream_maps": {"t": maps}}, [run.schema("t", columns, "id"), *run.records("t", record)]).check()
+    assert out.rows("t") == [
+        {
+            "id": 1, "tags": '["a","b"]', "free": '{"x":1}', "receiver__geo__lat": 1, "extra": "值", "first": "a",
+            "joined": "a-b", "upper": '["A","B"]', "tags2": '["a","b"]', "free2": '{"x":1}', "last": "b",
+            "geo": '{"lat":1}',
+        }
+    ]  # fmt: skip
+    kinds = {name: value["type"] for name, value in out.columns("t").items()}
+    assert {kinds[name][0] for name in ("first", "upper", "tags2", "free2", "geo")} == {"string"}
+
+
 def test_exploded_columns_are_flattened_and_mapped(run: Runner) -> None:
     element = {"type": "object", "properties": {"id": {"type": "integer"}, "receiver": COLUMNS["receiver"]}}
     schema = run.schema("t", {"id": {"type": "integer"}, "xs": {"type": "array", "items": element}}, "id")
