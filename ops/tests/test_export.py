@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -15,10 +15,7 @@ from meltano_ops import export
 from meltano_ops.cli import cli
 from meltano_ops.project import load_project
 
-from ops.tests.life import BEIJING
-
-if TYPE_CHECKING:
-    from ops.tests.life import Life
+from ops.tests.life import BEIJING, PROJECT, Life
 
 
 def test_systemd_units_catch_up_end_gently_and_raise_the_alarm(life: Life) -> None:
@@ -37,13 +34,37 @@ def test_systemd_units_catch_up_end_gently_and_raise_the_alarm(life: Life) -> No
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_finds_no_fault_with_the_units(life: Life, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [("shop", "life-2h"), ("my shop, 100% $HOME", "every 2 hours, 50%")], ids=["plain", "odd"]
+)
+def test_systemd_finds_no_fault_with_the_units(tmp_path: Path, names: tuple[str, str]) -> None:
+    life = Life(tmp_path / names[0], PROJECT.replace("life-2h", names[1]))
+    life.facts.close()
     folder = tmp_path / "units"
     result = CliRunner().invoke(cli, ["--project", str(life.root), "export", "systemd", "--output", str(folder)])
     assert result.exit_code == 0
-    for unit in folder.glob("*.timer"):
-        done = subprocess.run(["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True)
-        assert str(folder) not in done.stderr, done.stderr
+    units = sorted([*folder.glob("*.timer"), *folder.glob("*.service")])
+    assert len(units) == 6
+    done = subprocess.run(["systemd-analyze", "verify", *units], check=False, capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "units/" in line or "meltano" in line] == []
+
+
+def test_an_odd_project_name_survives_the_crontab(tmp_path: Path) -> None:
+    life = Life(tmp_path / "my shop, 100%")
+    life.facts.close()
+    [line] = [line for line in export.crontab(life.settings, load_project(life.root)).splitlines() if "--once" in line]
+    command = line.split(maxsplit=5)[5].replace("\\%", "%")
+    assert shlex.split(command)[1] == str(life.root)
+    assert "100%" not in line
+
+
+def test_exports_hold_no_secret(tmp_path: Path) -> None:
+    life = Life(tmp_path / "shop", TAP_LIFE_TOKEN="s3cr3tvalue", MELTANO_OPS_PASSWORD="s3cr3tvalue")
+    life.facts.close()
+    (life.root / ".env").write_text("TAP_LIFE_TOKEN=s3cr3tvalue\nMELTANO_OPS_ALERT_URLS=dingtalk://s3cr3tvalue@x\n")
+    project = load_project(life.root)
+    exported = [*export.systemd_units(life.settings, project).values(), export.crontab(life.settings, project)]
+    assert not [text for text in exported if "s3cr3tvalue" in text]
 
 
 def test_the_crontab_has_the_zone_the_schedules_and_the_checks(life: Life) -> None:
