@@ -14,8 +14,11 @@ MARGIN = 0.94
 """Share of the allowed rate that is used: requests are evenly spaced here, but arrive with the network's jitter, and
 none of the server's seconds shall see one too many."""
 
-_SLOWEST = 1 / 16
-_RECOVERY_SECONDS = 60.0
+_SLOWEST = 1 / 8
+_RECOVERY_SECONDS = 30.0
+
+_MOST_LATE = 0.5
+"""Seconds by which threads may wake up late without the pace becoming slower. What is not used within is lost."""
 
 
 class Stop(Protocol):
@@ -26,12 +29,13 @@ class Stop(Protocol):
 
 
 class Limiter:
-    """A token bucket of one token, shared by all streams and threads: requests leave evenly spaced, without bursts.
+    """A token bucket that smooths, shared by all streams and threads: requests leave evenly spaced.
 
-    And whatever the threads' sleep does, no second sees more departures than allowed.
+    A thread that wakes up late does not delay those behind it; but whatever the threads' sleep does, no second sees
+    more departures than allowed.
 
     A 429 halves the pace for everybody and holds everybody back for as long as the server asked for. From there the
-    pace climbs back to the limit in a minute.
+    pace climbs back to the limit in half a minute.
 
     Args:
         per_second: requests a second that are allowed.
@@ -41,6 +45,7 @@ class Limiter:
     def __init__(self, per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = per_second * MARGIN
         self._clock = clock
+        self._turn = threading.Lock()  # Held while waiting: one thread waits for the time, the others for it.
         self._lock = threading.Lock()
         self._next_slot = clock()
         self._closed_until = self._next_slot
@@ -62,25 +67,24 @@ class Limiter:
         Returns:
             True when the request may leave, False when `stop` was set meanwhile.
         """
-        while True:
-            with self._lock:
-                slot = max(self._clock(), self._next_slot, self._closed_until)
-                self._next_slot = slot + 1 / self.pace()
-            # The slot is reserved before the wait: a thread that wakes up late does not delay the next one.
-            if stop.wait(max(0.0, slot - self._clock())):
-                return False
-            if self._may_leave(slot):
-                return True
-            # Meanwhile the server asked for a pause, or late threads have bunched up: queue again.
+        with self._turn:
+            while (wait := self._leave()) > 0:
+                if stop.wait(wait):
+                    return False
+        return True
 
-    def _may_leave(self, slot: float) -> bool:
+    def _leave(self) -> float:
+        """Note a departure, if its time has come; else say for how many seconds it has not."""
         with self._lock:
             now = self._clock()
-            full = len(self._left) == self._left.maxlen
-            if slot < self._closed_until or (full and now - self._left[0] < 1.0):
-                return False
+            ready = max(self._next_slot, self._closed_until)
+            if len(self._left) == self._left.maxlen:
+                ready = max(ready, self._left[0] + 1 / MARGIN)
+            if now < ready:
+                return ready - now
             self._left.append(now)
-            return True
+            self._next_slot = max(self._next_slot, now - _MOST_LATE) + 1 / self.pace()
+            return 0.0
 
     def slow_down(self, seconds: float) -> None:
         """Answer a 429: nobody sends for `seconds`, and then at half the pace.

@@ -165,6 +165,7 @@ class Pages:
         A short page is not taken for the end, since the largest page of most such APIs is not documented.
         """
         rows: Row = {}
+        new: Row = {}
         lengths: list[int] = []
         repeated = False
         more = ""
@@ -178,9 +179,10 @@ class Pages:
                 more = str(answer.get("hasNext", "")).lower() if has_next else ""
             if not listed:
                 break
-            new = self._gather({}, listed)
-            if lengths and new.keys() <= rows.keys():  # The API does not know pages, or gives the last one for ever.
-                repeated = len(lengths) > 1
+            before, new = new, self._gather({}, listed)
+            if lengths and new.keys() <= rows.keys():
+                # The same page again: the API does not know pages, or gives the last one for ever.
+                repeated = repeated or new.keys() != before.keys()
                 break
             repeated = repeated or not rows.keys().isdisjoint(new)
             self._gather(rows, listed)

@@ -74,7 +74,7 @@ def test_after_a_429_nobody_sends_for_as_long_as_the_server_asked_and_then_at_ha
     moments = depart(limiter, time, 10)
 
     assert moments[0] >= before + 7.0
-    assert min(b - a for a, b in pairwise(moments)) >= 1 / (10 * MARGIN * 0.55)
+    assert min(b - a for a, b in pairwise(moments)) >= 1 / (10 * MARGIN * 0.6)
 
 
 def test_several_429s_at_once_halve_the_pace_once() -> None:
@@ -88,7 +88,7 @@ def test_several_429s_at_once_halve_the_pace_once() -> None:
     assert limiter.pace() == 10 * MARGIN / 2
 
 
-def test_the_pace_recovers_within_a_minute_and_never_exceeds_the_limit() -> None:
+def test_the_pace_recovers_within_half_a_minute_and_never_exceeds_the_limit() -> None:
     time = Time()
     limiter = Limiter(10, clock=time.clock)
     limiter.slow_down(1.0)
@@ -99,7 +99,7 @@ def test_the_pace_recovers_within_a_minute_and_never_exceeds_the_limit() -> None
         time.now += 1.0
 
     assert paces == sorted(paces)
-    assert paces[-1] == paces[61] == 10 * MARGIN
+    assert paces[-1] == paces[31] == 10 * MARGIN
 
 
 def test_a_run_that_is_being_ended_does_not_wait_for_its_turn() -> None:
