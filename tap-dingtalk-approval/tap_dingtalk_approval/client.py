@@ -194,8 +194,9 @@ class Client:
                 timeout=self._settings.request_timeout_seconds,
                 allow_redirects=False,
             )
-        except requests.Timeout:
-            raise Refusal("timeout", answered=False) from None
+        except requests.Timeout as error:
+            # An answer that came too late was an answer, as far as the quota is concerned.
+            raise Refusal("timeout", answered=isinstance(error, requests.ReadTimeout)) from None
         except requests.RequestException as error:
             raise Refusal("connection", type(error).__name__, answered=False) from None
         body = read_answer(response, self.api, reached=self._reached)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_dingtalk_approval.progress import PATIENCE, Progress
+from tap_dingtalk_approval.progress import Progress
 from tap_dingtalk_approval.topapi import TopApi
 from tap_dingtalk_approval.values import BEIJING
 from tap_dingtalk_approval.windows import Window
@@ -112,13 +112,20 @@ def test_days_are_closed_when_the_listing_has_passed_them_and_everything_is_read
 
 def test_an_approval_is_given_up_after_some_runs_and_not_before() -> None:
     progress = Progress(bookmark=NOON, listed_until=NOON, open={"a": ""})
-    assert [progress.failed("a") for _ in range(PATIENCE)] == [False] * (PATIENCE - 1) + [True]
+    assert [progress.failed("a", patience=3) for _ in range(3)] == [1, 2, 3]
     assert "a" not in progress.open
+
+
+def test_with_more_patience_it_is_followed_and_the_bookmark_moves_on() -> None:
+    progress = Progress(bookmark=NOON - DAY, listed_until=NOON, unread={"a": None})
+    for _ in range(3):
+        progress.failed("a", patience=10)
+    assert (progress.unread, list(progress.open), progress.bookmark) == ({}, ["a"], NOON)
 
 
 def test_success_ends_the_count_of_failures() -> None:
     progress = Progress(bookmark=NOON, listed_until=NOON, open={"a": ""})
-    progress.failed("a")
+    progress.failed("a", patience=3)
     progress.read(approval("a", NOON, "RUNNING"))
     assert progress.failing == {}
 

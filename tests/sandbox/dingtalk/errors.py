@@ -172,13 +172,14 @@ def punished_text(api: str, now_ms: int, seconds: float, limit: int) -> str:
     return f"{OLD['90002']}, apiPath({api}), 从 {now} 到 {now} 请求总次数超过 {limit} 次, 限制将在 {end} 结束."
 
 
-def ban(layout: str) -> Answer:
+def ban(layout: str, *, status: int) -> Answer:
     """Return what an address that called too often gets in place of every answer: a page, or JSON without errcode.
 
-    Source: https://open.dingtalk.com/document/orgapp/invocation-frequency-limit (the HTTP status is not told there).
+    Source: https://open.dingtalk.com/document/orgapp/invocation-frequency-limit (the HTTP status is not told there, so
+    a reader has to live with any).
     """
     if layout == "html":
         page = "<!DOCTYPE html><html><head><title>访问被拒绝</title></head><body>您的访问过于频繁</body></html>"
-        return Answer(page.encode(), content_type="text/html;charset=utf-8", outcome="ban")
+        return Answer(page.encode(), status=status, content_type="text/html;charset=utf-8", outcome="ban")
     content = {"status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": "0a1b2c3d"}
-    return Answer.json(content, outcome="ban")
+    return Answer.json(content, status=status, outcome="ban")

@@ -102,7 +102,7 @@ class DingTalk(Platform):
         """Answer one request of either generation, or to a robot."""
         self._answered += 1
         if fault is not None and fault.kind == "ban":
-            return ban(str(fault.args.get("layout", "html")))
+            return ban(str(fault.args.get("layout", "html")), status=int(fault.args.get("status", 200)))
         if incoming.path == ROBOT_PATH and fault is None:
             return self.robots.send(incoming)
         new = incoming.path.startswith("/v1.0/")
