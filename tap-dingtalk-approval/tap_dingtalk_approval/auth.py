@@ -21,12 +21,16 @@ class TokenKeeper:
 
     Args:
         fetch: Asks the platform for a token.
+
+    Attributes:
+        texts: All tokens so far; none of them may be seen.
     """
 
     def __init__(self, fetch: Callable[[], str]) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self.texts: list[str] = []
         self._accepted: int | None = None
 
     def get(self) -> Token:
@@ -53,4 +57,5 @@ class TokenKeeper:
         with self._lock:
             if self._token is None or (refused is not None and self._token.number == refused.number):
                 self._token = Token(self._fetch(), self._token.number + 1 if self._token else 0)
+                self.texts.append(self._token.text)
             return self._token

@@ -215,9 +215,9 @@ class Client:
             self.budget.give_back()
 
     def _failure(self, call: Call, refusal: Refusal, rule: Rule) -> DingTalkError:
-        secrets = [self._settings.app_key, self._settings.app_secret]
-        said = f": {redact(refusal.message, secrets)}" if refusal.message else ""
-        what = f"{call.path} failed ({refusal.code}{said})"
+        said = f": {refusal.message}" if refusal.message else ""
+        secrets = [self._settings.app_key, self._settings.app_secret, *self._tokens.texts]
+        what = redact(f"{call.path} failed ({refusal.code}{said})", secrets)
         if rule.action is Action.QUOTA:
             advice = f"{rule.advice} It goes on after {self.budget.resumes()}."
             self._exhausted = QuotaExhaustedError(refusal.code, what, Rule(rule.action, rule.topic, advice))

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 import yaml
 from singer_sdk.exceptions import ConfigValidationError
 from tap_dingtalk_approval.tap import TapDingTalkApproval
@@ -141,6 +142,16 @@ def test_no_secret_is_in_any_output_whatever_happens(
         assert "access_token=" not in text
         assert "Traceback" not in text
     assert tokens == set()
+
+
+def test_a_token_that_the_platform_repeats_is_masked(run: Callable[..., Any], office: Any) -> None:
+    keys = {"appkey": office.sandbox.app_key, "appsecret": office.sandbox.app_secret}
+    token = requests.get(f"{office.sandbox.origin}/gettoken", params=keys, timeout=10).json()["access_token"]
+    office.sandbox.fault("error", code="990001", text=f"用 {token} 不行", api="/topapi/processinstance/listids")
+    finished = run()
+    assert finished.returncode == 1
+    assert "990001: 用 ****** 不行" in finished.stderr
+    assert token not in finished.stdout + finished.stderr
 
 
 def _tokens(text: str) -> list[str]:
