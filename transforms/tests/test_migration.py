@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.project import Project
+
 if TYPE_CHECKING:
     from tests.conftest import Runner
+    from tests.servers import Server
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "migration.md"
 COLUMNS: dict[str, Any] = {
@@ -23,16 +26,16 @@ COLUMNS: dict[str, Any] = {
 }
 
 
+BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+(MAPPING,) = [yaml.safe_load(block)[0] for block in BLOCKS if block.startswith("- name: my-aftersale")]
+(PROJECT,) = [yaml.safe_load(block) for block in BLOCKS if block.startswith("plugins:")]
+
+
 def test_the_example_gives_the_rows_it_promises(run: Runner) -> None:
-    (block,) = [
-        block for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-        if "my-aftersale" in block
-    ]  # fmt: skip
-    (mapping,) = yaml.safe_load(block)["plugins"]["mappers"][0]["mappings"]
     record = {"id": 1, "created": "2026-01-31T20:00:00+08:00", "source": "tm", "shopName": "旗舰店"}
     items = [{"id": 7, "rawRefundMoney": "4299"}]
     out = run(
-        mapping["config"],
+        MAPPING["config"],
         [
             run.schema("aftersale_list_query", COLUMNS, "id"),
             *run.records("aftersale_list_query", {**record, "items": items}),
@@ -71,3 +74,22 @@ def test_every_kind_of_expression_of_the_table_works(run: Runner, source: str, v
     record = {"tax": Decimal("12.5"), "status": 9, "a": "axb,c", "xs": ["p", "q"], "ms": 1767457525000}
     out = run({"stream_maps": {"t": {"new": source}}}, [run.schema("t", columns), *run.records("t", record)]).check()
     assert out.rows("t")[0]["new"] == value
+
+
+@pytest.mark.slow
+def test_meltano_takes_the_example(tmp_path: Path, mariadb: Server, database: str) -> None:
+    project = Project.create(tmp_path / "project", mariadb, database, {})
+    mappings = project.directory / "transforms" / "mappings.meltano.yml"
+    included = yaml.safe_load(mappings.read_text(encoding="utf-8"))
+    included["plugins"]["mappers"][0]["mappings"].append(MAPPING)
+    mappings.write_text(yaml.safe_dump(included), encoding="utf-8")
+    path = project.directory / "meltano.yml"
+    # Everything as text: YAML 1.1 takes `on:` for true.
+    own = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - a base loader is safe
+    own["plugins"]["extractors"] += PROJECT["plugins"]["extractors"]
+    for part in ("jobs", "schedules"):
+        own[part] += PROJECT[part]
+    path.write_text(yaml.safe_dump(own), encoding="utf-8")
+    project.meltano("run", "--dry-run", "aftersale", "aftersale-remedy")
+    listed = project.meltano("schedule", "list").output
+    assert {schedule["name"] for schedule in PROJECT["schedules"]} <= set(re.findall(r"[\w-]+", listed))
