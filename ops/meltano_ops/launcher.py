@@ -80,7 +80,7 @@ def launch(
     """
     run_id = str(uuid4())
     environment = {
-        **settings.variables,
+        **settings.environ,
         "MELTANO_JOB_TRIGGER": f"schedule:{schedule.name}",
         **schedule.env,
         "MELTANO_RUN_ID": run_id,

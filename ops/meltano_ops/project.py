@@ -72,7 +72,8 @@ class Schedule:
 class Project:
     """The parts of a Meltano project that matter here.
 
-    `log_config` and `database_uri` are Meltano's settings of these names (`cli.log_config`), None where not set.
+    `files` are `meltano.yml` and what it includes; `log_config` and `database_uri` are Meltano's settings
+    (the first is `cli.log_config`), None where not set.
     """
 
     root: Path
@@ -82,6 +83,7 @@ class Project:
     schedules: tuple[Schedule, ...]
     log_config: str | None = None
     database_uri: str | None = None
+    files: tuple[Path, ...] = ()
 
     def base_name(self, plugin: str) -> str:
         """Return the plugin from which `plugin` inherits in the end, or itself."""
@@ -142,9 +144,9 @@ def load_project(root: Path, environment: str | None = None) -> Project:
 
 def _load(root: Path, environment: str | None) -> Project:
     document = _read_yaml(root / "meltano.yml")
-    parts = [document]
-    for pattern in document.get("include_paths") or []:
-        parts += [_read_yaml(path) for path in sorted(root.glob(pattern)) if path.is_file()]
+    patterns = document.get("include_paths") or []
+    included = [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
+    parts = [document, *(_read_yaml(path) for path in included)]
     plugins = {plugin.name: plugin for part in parts for plugin in _plugins(part)}
     mappings = {mapping for plugin in plugins.values() for mapping in plugin.mappings}
     environment = environment or document.get("default_environment")
@@ -154,8 +156,9 @@ def _load(root: Path, environment: str | None) -> Project:
         for job in part.get("jobs") or []
     }
     schedules = tuple(_schedule(entry, jobs, environment) for part in parts for entry in part.get("schedules") or [])
+    files = (root / "meltano.yml", *included)
     log_config = document.get("cli.log_config") or (document.get("cli") or {}).get("log_config")
-    return Project(root, environment, plugins, jobs, schedules, log_config, document.get("database_uri"))
+    return Project(root, environment, plugins, jobs, schedules, log_config, document.get("database_uri"), files)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

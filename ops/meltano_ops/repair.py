@@ -18,7 +18,6 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from meltano_ops import locks, processes
-from meltano_ops.facts import redact
 from meltano_ops.launcher import project_mark, table_locks
 from meltano_ops.meltano import meltano_command
 from meltano_ops.project import Block, Project, split_pipeline
@@ -121,7 +120,7 @@ def range_environment(settings: Settings, block: Block, stream: str, start: date
     prefix = block.tap.upper().replace("-", "_").replace(".", "_")
     selected = [f"{stream}.*", f"{stream}_*.*", f"!{stream}_totals.*"]
     return {
-        **settings.variables,
+        **settings.environ,
         f"{prefix}_START_DATE": start.isoformat(timespec="seconds"),
         f"{prefix}_END_DATE": end.isoformat(timespec="seconds"),
         f"{prefix}__SELECT": json.dumps(selected),
@@ -296,7 +295,7 @@ def describe(difference: Difference, key: tuple[str, ...]) -> list[str]:
     for title, keys in (("缺", difference.missing), ("多", difference.extra)):
         for values in keys[:KEYS_SHOWN]:
             shown = ", ".join(f"{name}={value}" for name, value in zip(key, values, strict=True))
-            lines.append(f"  {title}：{redact(shown)}")
+            lines.append(f"  {title}：{shown}")
         if len(keys) > KEYS_SHOWN:
             lines.append(f"  ……另有 {len(keys) - KEYS_SHOWN} 行")
     return lines

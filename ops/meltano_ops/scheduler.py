@@ -22,10 +22,11 @@ from meltano_ops.cron import due_times, parse_interval
 from meltano_ops.launcher import Outcome, launch, project_mark
 from meltano_ops.project import load_project
 from meltano_ops.rounds import check_round
-from meltano_ops.settings import OpsError
+from meltano_ops.settings import OpsError, load_settings
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
     from meltano_ops.project import Project, Schedule
     from meltano_ops.settings import Settings
@@ -51,7 +52,7 @@ class Scheduler:
         self._settings = settings
         self._stop = stop
         self._project: Project = load_project(settings.root, settings.environment)
-        self._read_at = 0.0
+        self._read: frozenset[tuple[Path, int]] = frozenset()
         self._round = threading.Lock()
         workers = max(10, 2 * len(self._project.schedules) + 5)
         self._clock = BackgroundScheduler(
@@ -98,34 +99,39 @@ class Scheduler:
         return closing(store.connect(self._settings.database, self._settings.timezone))
 
     def _load(self) -> None:
-        """Give the clock what `meltano.yml` says now."""
-        self._read_at = (self._settings.root / "meltano.yml").stat().st_mtime
-        self._project = load_project(self._settings.root, self._settings.environment)
+        """Give the clock what `meltano.yml` says now: all of it, or nothing where it has a mistake."""
+        self._read = self._watched()
+        project = load_project(self._settings.root, self._settings.environment)
+        crons = {
+            schedule.name: (schedule.interval, parse_interval(schedule.interval)) for schedule in project.schedules
+        }
+        self._project = project
         wanted = set()
-        for schedule in self._project.schedules:
-            cron = parse_interval(schedule.interval)
+        for name, (interval, cron) in crons.items():
             if cron is None:
                 continue
-            wanted.add(schedule.name)
-            self._clock.add_job(
-                self._fire,
-                cron.trigger(self._settings.timezone),
-                args=[schedule.name],
-                id=schedule.name,
-                replace_existing=True,
-            )
-            logger.info("%s: %s", schedule.name, schedule.interval)
+            wanted.add(name)
+            trigger = cron.trigger(self._settings.timezone)
+            self._clock.add_job(self._fire, trigger, args=[name], id=name, replace_existing=True)
+            logger.info("%s: %s", name, interval)
         for job in self._clock.get_jobs():
             if not job.id.startswith(":") and job.id.partition("#")[0] not in wanted:
                 job.remove()
 
     def _reload(self) -> None:
         try:
-            if (self._settings.root / "meltano.yml").stat().st_mtime != self._read_at:
+            if self._watched() != self._read:
+                self._read = self._watched()
+                self._settings = load_settings(self._settings.root, self._settings.environ)
                 self._load()
         except (OpsError, OSError) as error:
             # Somebody is editing it; what was read before stays in force.
-            logger.error("meltano.yml is not taken over: %s", error)  # noqa: TRY400 - the text is all there is to say
+            logger.error("meltano.yml or .env is not taken over: %s", error)  # noqa: TRY400 - the text says it all
+
+    def _watched(self) -> frozenset[tuple[Path, int]]:
+        """Return the files that say what to do, and when they were changed."""
+        files = {self._settings.root / "meltano.yml", self._settings.root / ".env", *self._project.files}
+        return frozenset((path, path.stat().st_mtime_ns) for path in files if path.exists())
 
     def _catch_up(self) -> None:
         """Start now what was due while no scheduler ran, and take up the retries that were planned."""

@@ -39,6 +39,7 @@ class Settings:
         time_limit_minutes: A run started by the scheduler is ended after this time.
         stop_grace_seconds: What a run gets between SIGTERM and SIGKILL.
         retry_pauses: Seconds before the first, second, … retry of a failed run.
+        environ: The process environment. Meltano gets this and reads `.env` itself: a renewed key counts at once.
         variables: The process environment with the values of `.env` beneath it.
     """
 
@@ -56,6 +57,7 @@ class Settings:
     time_limit_minutes: float
     stop_grace_seconds: float
     retry_pauses: tuple[float, ...]
+    environ: Mapping[str, str]
     variables: Mapping[str, str]
 
 
@@ -83,7 +85,8 @@ def load_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
         OpsError: A value cannot be understood.
     """
     dotenv = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
-    variables = {**dotenv, **(os.environ if environ is None else environ)}
+    environ = dict(os.environ if environ is None else environ)
+    variables = {**dotenv, **environ}
 
     def text(name: str, default: str = "") -> str:
         return variables.get(f"MELTANO_OPS_{name}", "").strip() or default
@@ -125,6 +128,7 @@ def load_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
         time_limit_minutes=number("TIME_LIMIT_MINUTES", 240),
         stop_grace_seconds=number("STOP_GRACE_SECONDS", 120),
         retry_pauses=retry_pauses,
+        environ=environ,
         variables=variables,
     )
 

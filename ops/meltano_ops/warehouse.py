@@ -121,7 +121,7 @@ def plugin_config(settings: Settings, plugin: str) -> dict[str, Any]:
         OpsError: Meltano cannot say.
     """
     command = [*meltano_command(settings), "invoke", "--dump=config", plugin]
-    environment = {**settings.variables, "MELTANO_CLI_LOG_LEVEL": "error"}
+    environment = {**settings.environ, "MELTANO_CLI_LOG_LEVEL": "error"}
     try:
         done = subprocess.run(  # noqa: S603 - Meltano, with a plugin's name from the project
             command,

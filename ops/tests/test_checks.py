@@ -208,14 +208,15 @@ def test_quarantine_orphans_and_nulls_are_told_in_one_message(
     _execute(
         mariadb,
         database,
-        "INSERT INTO _quarantine VALUES (1, 'aftersale_list_query', '金额超出范围', NOW())",
+        "INSERT INTO _quarantine VALUES (1, 'aftersale_list_query', '金额超出范围（收货人 13800138000）', NOW())",
         f"INSERT INTO aftersale_list_query_items VALUES (1, 77, '{TODAY - timedelta(days=2):%F}')",
         "UPDATE aftersale_list_query SET status = NULL WHERE id < 1010",
     )
     names = {problem.name for problem in warehouse_life.check(NOW).problems}
     assert names == {"quarantine", "orphan-items", "null-rates"}
     [text] = robot.texts()
-    assert "aftersale_list_query 有 1 条隔离行：金额超出范围" in text
+    assert "aftersale_list_query 有 1 条隔离行：金额超出范围（收货人 138****8000）" in text
+    assert "13800138000" not in str(warehouse_life.all("SELECT * FROM check_results"))
 
 
 def test_a_database_that_is_down_is_one_problem_and_open_ones_wait(

@@ -219,10 +219,13 @@ def test_a_failed_run_is_tried_again_after_growing_pauses_and_then_told(project:
 
 
 def test_one_schedule_runs_once_and_a_repair_reads_its_range_and_leaves_the_bookmark_alone(project: Project) -> None:
+    # Meltano reads it itself: what is renewed there counts without a restart of the scheduler.
+    (project.root / ".env").write_text("TAP_LIFE_ROWS=4\n", encoding="utf-8")
     assert project.ops("schedule", "--once", "nothing").wait() == 2
     assert project.ops("schedule", "--once", "life-daily").wait() == 0
     assert _launches(project) == [("life-daily", "success")]
     assert len(project.state()) == 1
+    assert project.rows("SELECT rows_read FROM runs") == [{"rows_read": 4}]
     before = (project.root / "out.jsonl").read_text(encoding="utf-8")
     states = project.state()
     repair = project.ops("repair", "--stream", "tickets", "--from", "2026-11-01 01:00", "--to", "2026-11-01 03:00")
