@@ -37,6 +37,7 @@ def test_privacy_and_beat_flat_fill_the_wide_table_without_personal_data(
 
         _assert_wide(project, source)
         _assert_masked(project, source)
+        assert "_extra" not in tickets.column_types(project, tickets.ITEMS)
         tickets.assert_items_equal(project, source)
 
         shrunk = [key for key, ticket in source.items() if len(ticket.get("items") or []) > 1][:2]
