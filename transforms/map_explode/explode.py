@@ -129,7 +129,7 @@ def plan(
     kept = None if entry.parent_fields is None else frozenset({*entry.parent_fields, *key_properties})
     holder_prefix = ""
     for step in steps:
-        _take_out(columns, step, holder_prefix)
+        _take_out(columns, step, holder_prefix, schema)
         _add(entry, columns, step.own if kept is None or step is steps[-1] else _only(step.own, kept))
         holder_prefix = step.prefix
     if kept is not None and (unknown := kept - {*schemas.properties(schema), *columns}):
@@ -243,22 +243,23 @@ def _retyped(entry: Explode, element: Schema) -> Schema:
     return {**element, "properties": declared}
 
 
-def _take_out(columns: dict[str, Schema], step: _Step, holder_prefix: str) -> None:
+def _take_out(columns: dict[str, Schema], step: _Step, holder_prefix: str, root: Schema) -> None:
     """Take the step's array out of the columns of the levels above."""
     if step.column is None:
         columns.pop(holder_prefix + step.path[0], None)
     elif step.column in columns:
-        columns[step.column] = _without(columns[step.column], step.path[1:])
+        columns[step.column] = _without(columns[step.column], step.path[1:], root)
 
 
-def _without(schema: Schema, path: tuple[str, ...]) -> Schema:
+def _without(schema: Schema, path: tuple[str, ...], root: Schema) -> Schema:
     """Return an object schema without the property at a path."""
+    schema = schemas.resolve(schema, root)
     declared = schemas.properties(schema)
     if path[0] not in declared:
         return schema
     rest = {name: value for name, value in declared.items() if name != path[0] or len(path) > 1}
     if len(path) > 1:
-        rest[path[0]] = _without(declared[path[0]], path[1:])
+        rest[path[0]] = _without(declared[path[0]], path[1:], root)
     return {**schemas.with_properties(schema, rest), **{word: schema[word] for word in ("type",) if word in schema}}
 
 

@@ -179,3 +179,13 @@ def test_fields_not_in_the_schema_are_passed_on_and_told(run: Runner, caplog: py
     out = run(config, [schema, *run.records("t", {"id": 1, "items": [{"id": 5, "new": "x"}]})]).check()
     assert out.rows("t") == [{"id": 1, "items_id": 5, "items_new": "x", "items_row_number": 1}]
     assert caplog.text.count("column 'items_new' comes without being in the schema") == 1
+
+
+def test_an_array_is_taken_out_of_an_object_whatever_form_its_schema_has(run: Runner) -> None:
+    """Its `required` made every row invalid once the array was taken out."""
+    holder = {"type": "object", "properties": {"xs": {"type": "array", "items": ITEM}, "n": STRING}, "required": ["xs"]}
+    for form in ({"oneOf": [holder, {"type": "null"}]}, {"allOf": [holder]}, {"$ref": "#/definitions/o"}):
+        schema = run.schema("t", {"id": {"type": "integer"}, "o": form}, "id", definitions={"o": holder})
+        records = run.records("t", {"id": 1, "o": {"n": "x", "xs": [{"id": 5}, {"id": 6}]}})
+        out = run({"explode": {"t": {"path": "o.xs", "key": ["id"]}}}, [schema, *records]).check()
+        assert [(row["o"], row["o_xs_id"]) for row in out.rows("t")] == [({"n": "x"}, 5), ({"n": "x"}, 6)]
