@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_dingtalk_approval.windows import Window
 
 REPLICATION_KEY = "create_time"
-PATIENCE = 3
+PATIENCE = 2
 """Runs in a row in which an approval may be unreadable, for a reason that nobody documents, before it is given up."""
 
 PATIENCE_WITH_BUSY = 10

@@ -283,15 +283,14 @@ class ApprovalStream(Stream):
             self.logger.warning(
                 "Approval %s cannot be read now, the next run tries again: %s", unreadable.id, unreadable.error
             )
-        elif (runs := self._progress.failed(unreadable.id, patience=PATIENCE)) == 1:
+        elif self._progress.failed(unreadable.id, patience=PATIENCE) < PATIENCE:
             self.logger.warning(
-                "Approval %s is no longer readable, it seems: it is given up if %d more runs cannot read it. %s",
+                "Approval %s is no longer readable, it seems: it is given up if the next run cannot read it either. %s",
                 unreadable.id,
-                PATIENCE - 1,
                 unreadable.error,
             )
         else:
-            self.logger.info("Approval %s still is not readable, in %d runs.", unreadable.id, runs)
+            self.logger.info("Approval %s is given up: it could not be read again.", unreadable.id)
 
     def _judge_busy(self) -> None:
         """Count what the platform was too busy for, unless it was so for everybody."""

@@ -118,7 +118,7 @@ def test_an_approval_is_given_up_after_some_runs_and_not_before() -> None:
 
 def test_with_more_patience_it_is_followed_and_the_bookmark_moves_on() -> None:
     progress = Progress(bookmark=NOON - DAY, listed_until=NOON, unread={"a": None})
-    for _ in range(3):
+    for _ in range(2):
         progress.failed("a", patience=10)
     assert (progress.unread, list(progress.open), progress.bookmark) == ({}, ["a"], NOON)
 
