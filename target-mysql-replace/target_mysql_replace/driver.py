@@ -5,11 +5,12 @@ each (PyMySQL issue 376 asks for streams since 2015). Here the data comes from m
 is free while a batch is on its way, and a server can never ask for a file: the connection does not allow PyMySQL's own
 handling (``local_infile`` stays False) and answers only a statement of :meth:`StreamingConnection.load_local`, only
 under the name that statement gave. It uses these of PyMySQL's internals: ``_execute_command``, ``_read_packet``,
-``_write_bytes``, ``_next_seq_id``.
+``_write_bytes``, ``_next_seq_id``, ``_sock``.
 """
 
 from __future__ import annotations
 
+import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ class StreamingConnection(pymysql.connections.Connection):
         # The flag tells the server that the client can send files; local_infile=True would let PyMySQL open them.
         flags = settings.get("client_flag", 0) | CLIENT.LOCAL_FILES
         super().__init__(**{**settings, "client_flag": flags, "local_infile": False})
+        _notice_lost_peer(self._sock)  # type: ignore[attr-defined] # PyMySQL's internals are not in its stubs
 
     def load_local(self, statement: str, name: str, pieces: Iterable[bytes]) -> int:
         """Run a LOAD DATA LOCAL statement and send its file.
@@ -78,3 +80,11 @@ class StreamingConnection(pymysql.connections.Connection):
 
     def _packet(self) -> Any:  # noqa: ANN401 PyMySQL's packet
         return self._read_packet()  # type: ignore[no-untyped-call] # as above
+
+
+def _notice_lost_peer(connection: socket.socket) -> None:
+    """Let the system ask after a silent server: one that is gone is noticed in two minutes, a slow one is not."""
+    if connection.family != socket.AF_UNIX:
+        for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
