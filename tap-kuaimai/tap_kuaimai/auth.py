@@ -128,11 +128,13 @@ def keep_session(
             memory["refreshed_at"] = format_datetime(now.replace(microsecond=0))
     if last is not None:
         age = now - last
-        metrics.session_age(age / timedelta(days=1))
+        days = age / timedelta(days=1)
+        metrics.session_age(days)
+        logger.info("The session was last refreshed %.1f days ago; it lives for 30.", days)
         if age > _SESSION_LIVES - _WARN_BEFORE:
             logger.warning(
-                "The session was last refreshed %d days ago and dies after 30: set refresh_session, or refresh it.",
-                age.days,
+                "The session dies in %.1f days: set refresh_session, or refresh it.",
+                _SESSION_LIVES / timedelta(days=1) - days,
             )
     return changed
 
@@ -160,5 +162,4 @@ def _refresh(client: Client, refresh_token: str, stop: threading.Event, logger: 
         logger.warning(
             "The platform gave out a new access_token, which this run goes on with: look it up there and set it.",
         )
-    logger.info("The session was refreshed; it lives for another 30 days.")
     return True

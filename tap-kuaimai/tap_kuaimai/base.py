@@ -86,14 +86,13 @@ class KuaimaiStream(Stream):
             raise KuaimaiError(
                 "bad_state", f"The bookmark '{value}' of {self.name} is not a date", rule_of("bad_state")
             ) from None
-        now = datetime.now(BEIJING)
-        if moment > now + _CLOCKS_APART:
+        if moment > datetime.now(BEIJING) + _CLOCKS_APART:
             raise KuaimaiError(
                 "bad_state",
                 f"The bookmark '{value}' of {self.name} lies in the future: what changes until then would be missed",
                 rule_of("bad_state"),
             )
-        return min(moment, now)
+        return moment
 
     @bookmark.setter
     def bookmark(self, moment: datetime) -> None:

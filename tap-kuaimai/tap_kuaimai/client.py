@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 
 from tap_kuaimai import metrics
 from tap_kuaimai.auth import signed
@@ -104,6 +105,7 @@ class Client:
         adapter = HTTPAdapter(pool_maxsize=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
+        self._has_answered = False
         self.clock_ahead: float | None = None
         """Seconds by which this machine's clock is ahead of the server's, None before the first answer."""
 
@@ -161,6 +163,7 @@ class Client:
             except Incomplete as lacking:
                 problem = _Failure("incomplete", str(lacking))
             else:
+                self._has_answered = True
                 return answer
             attempt += 1
             what = redact(f"{method}: {problem.what}", [*self._secrets, *hidden])
@@ -169,6 +172,8 @@ class Client:
     def _prepare_retry(self, problem: _Failure, what: str, attempt: int, stream: str, stop: threading.Event) -> None:
         """Wait before the next attempt, or raise the problem if there is none."""
         rule = rule_of(problem.code)
+        if problem.code == "http_4xx" and self._has_answered:  # So the address is right, and other streams may go on.
+            rule = replace(rule, ends_run=False)
         allowed = {Action.STOP: 0, Action.RETRY_ONCE: min(1, self._max_retries)}.get(rule.action, self._max_retries)
         if attempt > allowed:
             raise KuaimaiError(problem.code, what, rule)
@@ -202,7 +207,10 @@ class Client:
                 # `from None`: what the libraries say repeats the whole request.
                 raise _Failure("timeout", f"no answer from {self._host}") from None
             except requests.RequestException as error:
-                raise _Failure("connection", f"no connection to {self._host} ({type(error).__name__})") from None
+                kind = type(error).__name__
+                if _was_connected(error):
+                    raise _Failure("broken", f"the connection to {self._host} broke ({kind})") from None
+                raise _Failure("connection", f"no connection to {self._host} ({kind})") from None
             timer.status(response.status_code)
         self._compare_clocks(response)
         return _judge(response, content)
@@ -226,6 +234,12 @@ class Client:
             counter = self._counters.pop(stream, None)
         if counter:
             counter.exit()
+
+
+def _was_connected(error: requests.RequestException) -> bool:
+    """Whether a request failed on the way, and not because there is nobody at the address."""
+    broke = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
+    return isinstance(error, broke) or any(isinstance(cause, ProtocolError) for cause in error.args)
 
 
 def _decode(content: bytes) -> object:

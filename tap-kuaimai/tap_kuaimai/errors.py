@@ -121,6 +121,7 @@ RULES: Mapping[str, Rule] = {
     "http_3xx": Rule(Action.STOP, Topic.ADDRESS, "The address redirects elsewhere; correct api_url.", ends_run=True),
     "http_4xx": Rule(Action.STOP, Topic.ADDRESS, "This is not the platform's router; correct api_url.", ends_run=True),
     "connection": Rule(Action.RETRY, Topic.ADDRESS, "Check api_url, and that this machine reaches it.", ends_run=True),
+    "broken": Rule(Action.RETRY, Topic.ADDRESS, "The network or the platform is out of order; run again later."),
     "timeout": Rule(
         Action.RETRY, Topic.ADDRESS, "No answer in time: check the network, or raise request_timeout_seconds."
     ),

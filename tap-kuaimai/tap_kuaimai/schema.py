@@ -7,13 +7,17 @@ The shipped declarations are the files of `declarations/`, one an API, taken fro
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from tap_kuaimai.values import EXTRA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROW_NUMBER = "row_number"
 """Key column of children whose elements have no id of their own."""
@@ -253,7 +257,7 @@ def _mistakes(name: str, one: Declaration, everything: dict[str, Declaration]) -
     wrong = []
     if not _NAME.fullmatch(name):
         wrong.append("a stream's name may have letters, digits and _ only")
-    if not re.fullmatch(r"[a-z][a-z.]*[a-z]", one.method):
+    if not re.fullmatch(r"[A-Za-z][\w.]*", one.method, re.ASCII):
         wrong.append(f"'{one.method}' is not the name of an API, such as erp.shop.list.query")
     if not one.primary_keys:
         wrong.append("primary_keys is empty; name the fields that identify a row")
@@ -263,21 +267,54 @@ def _mistakes(name: str, one: Declaration, everything: dict[str, Declaration]) -
     rep = one.replication_key
     if rep and (rep not in one.properties or one.properties[rep].type != "datetime"):
         wrong.append(f"replication_key '{rep}' is not a property of type datetime")
+    wrong += _clashes("properties", one.properties)
+    wrong += [
+        f"'{name}' is the name of a child stream of {parent}"
+        for parent, other in everything.items()
+        if name in {f"{parent}_{array}" for array in other.children}
+    ]
+    if one.totals and not (one.paging and one.paging.end == "total"):
+        wrong.append("totals need paging whose end is 'total'")
+    if one.paging and not 1 <= one.paging.min_size <= one.paging.max_size:
+        wrong.append("paging.min_size must be at least 1 and not above paging.max_size")
+    return wrong + _mistakes_of_children(name, one, everything) + _mistakes_of_source(one.for_each, everything)
+
+
+def _mistakes_of_children(name: str, one: Declaration, everything: dict[str, Declaration]) -> list[str]:
+    wrong = []
     if one.children and not _NAME.fullmatch(one.noun):
         wrong.append("children need a noun, such as 'aftersale' for the column aftersale_id")
     for array, child in one.children.items():
+        if array not in one.properties:
+            wrong.append(f"children.{array}: '{array}' is not among the properties")
+        if f"{name}_{array}" in everything:
+            wrong.append(f"children.{array}: there is another stream '{name}_{array}'")
         wrong += [
             f"children.{array}: primary key '{key}' is not among its properties"
             for key in child.primary_keys
             if key not in child.properties
         ]
-    if one.paging and not 1 <= one.paging.min_size <= one.paging.max_size:
-        wrong.append("paging.min_size must be at least 1 and not above paging.max_size")
-    if one.for_each and one.for_each.stream not in everything:
-        wrong.append(f"for_each.stream '{one.for_each.stream}' is not a stream")
-    if one.for_each and one.for_each.stream in everything and everything[one.for_each.stream].for_each:
-        wrong.append(f"for_each.stream '{one.for_each.stream}' is itself read row by row")
+        wrong += _clashes(f"children.{array}", [*one.parent_columns(), *child.properties])
     return wrong
+
+
+def _mistakes_of_source(asked: ForEach | None, everything: dict[str, Declaration]) -> list[str]:
+    if asked is None:
+        return []
+    source = everything.get(asked.stream)
+    if source is None:
+        return [f"for_each.stream '{asked.stream}' is not a stream"]
+    if source.for_each:
+        return [f"for_each.stream '{asked.stream}' is itself read row by row"]
+    if asked.field not in source.properties:
+        return [f"for_each.field '{asked.field}' is not among the properties of {asked.stream}"]
+    return []
+
+
+def _clashes(where: str, columns: Iterable[str]) -> list[str]:
+    """Columns that a database cannot tell apart: it does not distinguish upper and lower case."""
+    counted = Counter(column.lower() for column in [*columns, EXTRA])
+    return [f"{where}: '{column}' is there more than once" for column, times in counted.items() if times > 1]
 
 
 def row_schema(one: Declaration) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,11 @@ def mistakes(config: Mapping[str, Any]) -> list[str]:
     end = _date(config, "end_date", wrong)
     if start and end and end <= start:
         wrong.append(f"start_date {config['start_date']} is not before end_date {config['end_date']}")
+    wrong += [
+        f"{name} must be a finite number"
+        for name, schema in SETTINGS["properties"].items()
+        if "number" in schema["type"] and not math.isfinite(config.get(name) or 0)
+    ]
     url = urlsplit(str(config.get("api_url", "")))
     if url.scheme not in {"http", "https"} or not url.hostname:
         wrong.append("api_url must be an address that begins with https:// or http://")

@@ -11,7 +11,7 @@ from tap_kuaimai.children import ChildStream, ChildWriters
 from tap_kuaimai.reader import Reading
 from tap_kuaimai.schema import row_schema
 from tap_kuaimai.values import BEIJING, format_datetime, parse_datetime
-from tap_kuaimai.windows import cut, span_to_read
+from tap_kuaimai.windows import bookmark_after, cut, span_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,8 +86,9 @@ class ListStream(KuaimaiStream):
             return [None]
         config = self.config
         lookback = max(config["lookback_minutes"], self.source.lookback_minutes)
+        bookmark = self._starting_point() if self.is_windowed else None
         start, end = span_to_read(
-            bookmark=self._starting_point() if self.is_windowed else None,
+            bookmark=bookmark and min(bookmark, datetime.now(BEIJING)),  # A clock may have been set back since.
             start_date=parse_datetime(config["start_date"]),
             end_date=self._tap.end_date,
             now=datetime.now(BEIJING),
@@ -118,9 +119,16 @@ class ListStream(KuaimaiStream):
         return min(own, *known) if own and known else own
 
     def _advance(self, streams: list[KuaimaiStream], end: datetime) -> None:
+        now = datetime.now(BEIJING)
+        end = bookmark_after(
+            end,
+            now=now,
+            clock_ahead=self._tap.client.clock_ahead,
+            settle=timedelta(minutes=self.config["settle_minutes"]),
+        )
         for stream in streams:
             bookmark = stream.bookmark
-            if bookmark is None or bookmark < end:  # Windows of the lookback do not move it back.
+            if bookmark is None or bookmark < end or bookmark > now:  # Windows of the lookback do not move it back.
                 stream.bookmark = end
         self._tap.state_writer.write_state(self.tap_state)
 

@@ -29,6 +29,7 @@ from tap_kuaimai.values import parse_datetime
 from tap_kuaimai.writer import Writer, write_in_blocks
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator, Sequence
     from datetime import datetime
     from types import FrameType
@@ -44,6 +45,15 @@ if TYPE_CHECKING:
 
 _SESSION_MEMORY = "open_token_refresh"
 """Where in the state the last refresh of the session is remembered, beside the streams' bookmarks."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the SDK is worth reading.
+
+    Not those about each stream that is not selected, some fifty in a usual run, nor the one that stands before the
+    lines which say what is wrong with the settings.
+    """
+    return not str(record.msg).startswith(("Skipping deselected stream", "Config validation failed"))
 
 
 class RunFailedError(Exception):
@@ -70,9 +80,8 @@ class TapKuaimai(Tap):
         self._failures: dict[str, KuaimaiError] = {}
         self._begun = False
         self._terminated = threading.Event()
+        self.logger.addFilter(_is_news)
         super().__init__(**kwargs)
-        # The SDK says of every stream that is not selected that it is not: some fifty lines in a usual run.
-        self.logger.addFilter(lambda record: not str(record.msg).startswith("Skipping deselected stream"))
         self._refuse_unknown_streams()
 
     # Settings and streams
@@ -299,6 +308,21 @@ class TapKuaimai(Tap):
             if config and config.parse_env:
                 cls._refuse_unreadable_environment()
             super().invoke(about=about, about_format=about_format, config=config, state=state, catalog=catalog)
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the settings; a file that cannot be read is told in one line.
+
+        Args:
+            ctx: click's context.
+            param: the option.
+            value: the files, or ENV.
+        """
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            cls.logger.error("--config: %s", error)  # noqa: TRY400 -- a line for an operator
+            ctx.exit(1)
 
     @classmethod
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: FBT001 -- click's

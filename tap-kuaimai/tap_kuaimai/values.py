@@ -101,10 +101,10 @@ def to_datetime(value: object) -> str | None:
     if isinstance(value, bool):
         raise ValueError("not a time")  # noqa: TRY004 -- a value that does not fit its column, as above
     milliseconds = to_integer(value)
+    if milliseconds is not None and milliseconds < _FIRST_MS:
+        milliseconds *= 1000
     if milliseconds is None or milliseconds <= 0 or milliseconds in _UNSET_MS:
         return None
-    if milliseconds < _FIRST_MS:
-        milliseconds *= 1000
     return _format_milliseconds(milliseconds)
 
 

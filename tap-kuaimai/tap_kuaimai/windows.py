@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _ORIGIN = datetime(1970, 1, 1, tzinfo=BEIJING)
 _SECOND = timedelta(seconds=1)
 
+_CLOCKS_AGREE = 10.0
+_CLOCKS_APART = 900.0
+"""Seconds. HTTP tells a server's time in whole seconds; from 600 on the platform takes no call: more is no clock."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -109,3 +113,23 @@ def span_to_read(
     if end_date is not None:
         end = min(end, end_date)
     return whole_seconds(start), whole_seconds(end)
+
+
+def bookmark_after(end: datetime, *, now: datetime, clock_ahead: float | None, settle: timedelta) -> datetime:
+    """Up to where a window that ends at `end` counts as read, by the server's clock.
+
+    Where this machine's clock is ahead of the server's, a window can end in the server's future, and rows that are
+    changed until then are not in it.
+
+    Args:
+        end: end of the window.
+        now: the current time by this machine's clock, after the window was read.
+        clock_ahead: seconds by which it is ahead of the server's, None where that is not known.
+        settle: how far before now windows end.
+
+    Returns:
+        `end`, or an earlier moment.
+    """
+    if clock_ahead is None or not _CLOCKS_AGREE < clock_ahead < _CLOCKS_APART:
+        return end
+    return min(end, whole_seconds(now - timedelta(seconds=clock_ahead) - settle))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,6 +35,32 @@ SHOPS = {"method": "erp.shop.list.query", "primary_keys": ["userId"], "propertie
         pytest.param(
             {"custom_streams": {"a": {**SHOPS, "method": "shops?"}}}, "not the name of an API", id="bad method"
         ),
+        pytest.param({"max_requests_per_second": "NaN"}, "finite", id="no number"),
+        pytest.param(
+            {
+                "custom_streams": {
+                    "a": {**SHOPS, "properties": {"userId": {"type": "integer"}, "UserID": {"type": "string"}}}
+                }
+            },
+            "more than once",
+            id="two columns of one name",
+        ),
+        pytest.param(
+            {"custom_streams": {"a": {**SHOPS, "noun": "shop", "children": {"x": {"properties": {}}}}}},
+            "children.x",
+            id="unknown array",
+        ),
+        pytest.param({"custom_streams": {"aftersale_list_query_items": SHOPS}}, "child stream", id="name of a child"),
+        pytest.param(
+            {"custom_streams": {"a": {**SHOPS, "totals": {"time_field": "x", "start": "s", "end": "e"}}}},
+            "totals need",
+            id="totals of nothing",
+        ),
+        pytest.param(
+            {"custom_streams": {"a": {**SHOPS, "for_each": {"stream": "shop_list_query", "field": "x", "param": "x"}}}},
+            "for_each.field",
+            id="unknown field",
+        ),
         pytest.param({"custom_streams": {"a": {**SHOPS, "primary_keys": ["x"]}}}, "primary key 'x'", id="bad key"),
         pytest.param({"custom_streams": {"a": {**SHOPS, "primary_keys": []}}}, "primary_keys is empty", id="no key"),
         pytest.param(
@@ -48,6 +75,22 @@ def test_wrong_settings_are_refused_in_one_line(settings: dict[str, Any], said: 
     assert len(refused.value.errors) == 1
     assert said in refused.value.errors[0]
     assert "\n" not in refused.value.errors[0]
+
+
+def test_an_api_may_have_digits_and_capitals_in_its_name() -> None:
+    assert TapKuaimai(config=GOOD | {"custom_streams": {"a": {**SHOPS, "method": "erp.item.3pl.queryAll"}}}).streams[
+        "a"
+    ]
+
+
+def test_numbers_with_a_fraction_are_taken_from_files_and_from_the_environment() -> None:
+    """A file's 2.5 reached the limiter as a Decimal, which ended the run with a traceback."""
+    for number in (Decimal("2.5"), "2.5"):
+        tap = TapKuaimai(config=GOOD | {"max_requests_per_second": number, "request_timeout_seconds": number})
+
+        assert tap.config["max_requests_per_second"] == tap.config["request_timeout_seconds"] == 2.5
+        assert isinstance(tap.config["max_requests_per_second"], float)
+        assert tap.client
 
 
 def test_a_secret_of_the_wrong_type_is_not_repeated() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_kuaimai.schema import declarations
 from tap_kuaimai.tap import TapKuaimai
+from tap_kuaimai.values import parse_datetime
 
 if TYPE_CHECKING:
     from tests.conftest import Runner
@@ -299,6 +301,30 @@ def test_a_bookmark_in_the_future_fails_the_stream(sandbox: KuaimaiSandbox, tap:
     assert run.failed
     assert run.state in ({}, state)
     assert sandbox.requests() == []
+
+
+def test_a_bookmark_a_little_in_the_future_counts_as_now(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+    """As after the clock was set back: what changes until then must not be passed over."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    state = bookmark(TICKETS, (now + timedelta(minutes=8)).isoformat())
+
+    run = tap.run(TICKETS, state=state, end_date=None)
+
+    start, end = windows(sandbox)[0]
+    assert parse_datetime(start) < now - timedelta(minutes=9)
+    assert parse_datetime(run.bookmark(TICKETS)) == parse_datetime(end)
+
+
+def test_a_stream_whose_connections_break_does_not_stop_the_others(sandbox: KuaimaiSandbox, tap: Runner) -> None:
+    """It ended the run, as an address does where nobody is."""
+    sandbox.fault("reset", api=API, times=None)
+
+    run = tap.run(TICKETS, "item_list_query", max_retries=1)
+
+    assert run.failed
+    assert TICKETS in run.failed
+    assert "item_list_query" not in run.failed
+    assert run.records["item_list_query"]
 
 
 @pytest.mark.parametrize("bookmarks", [None, {}, {TICKETS: None}, {TICKETS: {}}, {"open_token_refresh": None}])

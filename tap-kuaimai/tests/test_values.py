@@ -45,7 +45,9 @@ def test_an_instant_is_the_same_as_number_as_digits_and_as_text(ms: int) -> None
 
 
 @pytest.mark.parametrize(
-    "unset", [946656000000, "978278400000", "2000-01-01 00:00:00", "2001-01-01", "", "null", 0, "0", -1], ids=repr
+    "unset",
+    [946656000000, "978278400000", 946656000, "978278400", "2000-01-01 00:00:00", "2001-01-01", "", "null", 0, "0", -1],
+    ids=repr,
 )
 def test_instants_that_are_not_set_are_null(unset: object) -> None:
     assert to_datetime(unset) is None

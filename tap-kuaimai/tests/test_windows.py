@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from tap_kuaimai.values import BEIJING
-from tap_kuaimai.windows import Window, cut, span_to_read, split
+from tap_kuaimai.windows import Window, bookmark_after, cut, span_to_read, split
 
 ZONES = st.sampled_from([BEIJING, timezone.utc, timezone(timedelta(hours=-9, minutes=-30))])
 MIN, MAX = datetime.fromisoformat("2015-01-01"), datetime.fromisoformat("2035-01-01")
@@ -88,3 +88,14 @@ def test_a_fraction_of_a_second_is_cut_off_so_that_no_moment_is_claimed_that_was
     )
 
     assert end == datetime(2026, 3, 1, 12, 0, 0, tzinfo=BEIJING)
+
+
+def test_a_window_in_the_servers_future_counts_only_up_to_its_clock() -> None:
+    now = datetime(2026, 3, 10, 12, 5, tzinfo=BEIJING)
+    end = datetime(2026, 3, 10, 12, 3, tzinfo=BEIJING)
+    settle = timedelta(minutes=2)
+
+    assert bookmark_after(end, now=now, clock_ahead=300, settle=settle) == end - timedelta(minutes=5)
+    for agreed in (None, 0.9, -300, 86400):
+        assert bookmark_after(end, now=now, clock_ahead=agreed, settle=settle) == end
+    assert bookmark_after(end - timedelta(days=1), now=now, clock_ahead=300, settle=settle) == end - timedelta(days=1)
