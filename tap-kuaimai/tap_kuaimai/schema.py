@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -63,11 +63,13 @@ class WindowParams(Declared, frozen=True):
         start: request parameter of the first moment.
         end: request parameter of the last one.
         format: `datetime` for `yyyy-MM-dd HH:mm:ss`, `epoch_ms` for milliseconds.
+        max_minutes: longest span that may be asked for, None where none is documented.
     """
 
     start: str
     end: str
     format: Literal["datetime", "epoch_ms"] = "datetime"
+    max_minutes: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Paging(Declared, frozen=True):

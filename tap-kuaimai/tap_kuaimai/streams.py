@@ -96,7 +96,8 @@ class ListStream(KuaimaiStream):
             settle=timedelta(minutes=config["settle_minutes"]),
         )
         self.log("Reading from %s to %s", format_datetime(start), format_datetime(end))
-        return cut(start, end, timedelta(minutes=config["window_minutes"]))
+        longest = min(config["window_minutes"], self.source.window.max_minutes or config["window_minutes"])
+        return cut(start, end, timedelta(minutes=longest))
 
     def _starting_point(self) -> datetime | None:
         """The bookmark that counts: the earliest of all that is selected.

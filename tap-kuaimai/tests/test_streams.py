@@ -163,6 +163,19 @@ def test_next_run_reads_from_the_bookmark_less_the_lookback(sandbox: KuaimaiSand
     assert run.bookmark(TICKETS) == "2026-03-10T12:00:00+08:00"
 
 
+def test_orders_are_not_asked_for_more_than_a_day_at_a_time_as_the_platform_advises(
+    sandbox: KuaimaiSandbox, tap: Runner
+) -> None:
+    tap.run("trade_list_query", window_minutes=1440 * 30, start_date="2026-03-08")
+
+    asked = [request["params"] for request in sandbox.requests(api="erp.trade.list.query")]
+    assert {(one["startTime"], one["endTime"]) for one in asked} == {
+        ("2026-03-08 00:00:00", "2026-03-09 00:00:00"),
+        ("2026-03-09 00:00:00", "2026-03-10 00:00:00"),
+        ("2026-03-10 00:00:00", "2026-03-10 12:00:00"),
+    }
+
+
 def test_windows_of_the_lookback_do_not_move_the_bookmark_back(tap: Runner) -> None:
     state = bookmark(TICKETS, "2026-03-10T06:00:00+08:00")
 
