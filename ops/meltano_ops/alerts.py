@@ -14,6 +14,7 @@ from meltano_ops import store
 from meltano_ops.problems import Due, due_messages, mark_told
 from meltano_ops.robots import VerifiedRobot, register_robots
 from meltano_ops.settings import OpsError
+from meltano_ops.words import lead
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +54,8 @@ def compose(due: Due, project: str, page_url: str | None) -> tuple[str, str]:
             lines += _problem_lines(problem)
         if len(problems) > PROBLEMS_PER_MESSAGE:
             lines.append(f"……另有 {len(problems) - PROBLEMS_PER_MESSAGE} 个，见状态页")
-    lines += [f"✅ 已恢复：{_short(problem.message.zh)}" for problem in due.recovered[:PROBLEMS_PER_MESSAGE]]
+    # What it was, without the cause word for word: that has been told.
+    lines += [f"✅ 已恢复：{_short(lead(problem.message.zh)[0])}" for problem in due.recovered[:PROBLEMS_PER_MESSAGE]]
     if len(due.recovered) > PROBLEMS_PER_MESSAGE:
         lines.append(f"……另有 {len(due.recovered) - PROBLEMS_PER_MESSAGE} 个已恢复")
     if page_url:
