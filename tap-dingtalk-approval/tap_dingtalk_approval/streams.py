@@ -290,7 +290,7 @@ class ApprovalStream(Stream):
                 unreadable.error,
             )
         else:
-            self.logger.info("Approval %s is given up: it could not be read again.", unreadable.id)
+            self.logger.debug("Approval %s is given up: it could not be read again.", unreadable.id)
 
     def _judge_busy(self) -> None:
         """Count what the platform was too busy for, unless it was so for everybody."""
