@@ -204,7 +204,9 @@ class MapExplode(InlineMapper):
         """
         stream = self._member(message_dict, "stream", str)
         schema = self._member(message_dict, "schema", dict)
-        key_properties = message_dict.get("key_properties") or []
+        key_properties = (
+            self._member(message_dict, "key_properties", list) if message_dict.get("key_properties") else []
+        )
         known = self._streams.get(stream)
         if known is None or (known.schema, known.key_properties) != (schema, key_properties):
             known = self._streams[stream] = self._planned(stream, schema, key_properties)

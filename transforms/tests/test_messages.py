@@ -133,6 +133,7 @@ def test_a_record_before_its_schema_is_refused(run: Runner) -> None:
         (b'{"type":"RECORD","stream":"t","record":["secret"]}', "RECORD message has no valid 'record'"),
         (b'{"type":"RECORD","record":{"id":"secret"}}', "RECORD message has no valid 'stream'"),
         (b'{"type":"SCHEMA","stream":"t"}', "SCHEMA message has no valid 'schema'"),
+        (b'{"type":"SCHEMA","stream":"t","schema":{},"key_properties":"id"}', "has no valid 'key_properties'"),
         (b'{"type":"SCHEMA","schema":{}}', "SCHEMA message has no valid 'stream'"),
         (
             b'{"type":"SCHEMA","stream":"t","schema":{"properties":{"xs":{"items":{"properties":{"a":{"enum":3}}}}}}}',
