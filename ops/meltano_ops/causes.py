@@ -39,6 +39,13 @@ def _kind(pattern: str, zh: str, en: str, advice_zh: str, advice_en: str) -> Kin
 # The first that matches; what is more telling comes first.
 KINDS = (
     _kind(
+        r"config\w* validation|required property|missing (?:required )?(?:setting|config)|could not be found.*installed",
+        "配置不完整",
+        "the configuration is incomplete",
+        "按提示补全 .env 或 meltano.yml 里的设置，再跑一次",
+        "Complete the settings in .env or meltano.yml as the text says, and run it again",
+    ),
+    _kind(
         r"no space left|disk (?:is )?full|ENOSPC",
         "磁盘已满",
         "the disk is full",

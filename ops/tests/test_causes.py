@@ -45,6 +45,7 @@ def test_the_telling_line_is_found(messages: list[str], cause: str) -> None:
         ("error 25: 签名错误 Invalid signature", "签名不对"),
         ("errcode 88 sub_code 60011 没有调用该接口的权限", "没有接口权限"),
         ("HTTP status 429 Too Many Requests", "被源平台限流"),
+        ("Config validation error: 'app_key' is a required property", "配置不完整"),
         ("OSError: [Errno 28] No space left on device", "磁盘已满"),
     ],
 )
