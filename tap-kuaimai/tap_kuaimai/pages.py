@@ -57,7 +57,7 @@ class Attempt:
     Attributes:
         rows: key → row.
         total: how many rows the list has, as the platform says or, where it does not, as came.
-        pages: how many pages that were.
+        pages: how many pages had rows.
         steady: nothing has moved that could be noticed, whether all rows have come or not.
         proved: all rows have come.
     """
@@ -146,12 +146,15 @@ class Pages:
         if divisible and total > most:
             raise TooLarge(pieces=-int(-total // (most * _TYPICAL_SHARE)))
         pages = -(-total // self._rows_a_page(params, len(listed)))
+        filled = 1
         for asked in [self._page(params, page) for page in range(pages, 1, -1)]:
-            self._gather(rows, self._rows(asked.result()))
+            listed = self._rows(asked.result())
+            filled += bool(listed)
+            self._gather(rows, listed)
         again = self._page(params, 1, self._check_total).result()
         self._gather(rows, self._rows(again))
         steady = total == to_integer(again["total"])
-        return Attempt(rows, total, pages, steady=steady, proved=steady and len(rows) == total)
+        return Attempt(rows, total, filled, steady=steady, proved=steady and len(rows) == total)
 
     def _rows_a_page(self, params: Row, came: int) -> int:
         """How many rows a full page has: an API with an undocumented maximum may give less than it is asked for."""
