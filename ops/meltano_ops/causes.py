@@ -39,7 +39,7 @@ def _kind(pattern: str, zh: str, en: str, advice_zh: str, advice_en: str) -> Kin
 # The first that matches; what is more telling comes first.
 KINDS = (
     _kind(
-        r"config\w* validation|required property|missing (?:required )?(?:setting|config)|could not be found.*installed",
+        r"config\w* validation|required property|missing (?:required )?(?:setting|config)|not have been installed",
         "配置不完整",
         "the configuration is incomplete",
         "按提示补全 .env 或 meltano.yml 里的设置，再跑一次",
