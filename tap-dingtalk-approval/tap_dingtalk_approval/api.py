@@ -91,7 +91,7 @@ class Api(Protocol):
         """The approval of an answer.
 
         Raises:
-            KeyError: There is none.
+            NoApprovalError: There is none.
         """
 
     def failure_of(self, body: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -108,6 +108,22 @@ def object_of(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(part, dict):
         raise KeyError(key)
     return part
+
+
+class NoApprovalError(KeyError):
+    """An answer that is no error, and has no approval in it."""
+
+
+def approval_in(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The approval of an answer.
+
+    Raises:
+        NoApprovalError: There is none, or one without a status.
+    """
+    found = body.get(key)
+    if not isinstance(found, dict) or not found.get("status"):
+        raise NoApprovalError(key)
+    return found
 
 
 def page_of(ids: object, cursor: object) -> Page:

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import re
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tap_dingtalk_approval import metrics
+from tap_dingtalk_approval.api import NoApprovalError
 from tap_dingtalk_approval.auth import Token, TokenKeeper
 from tap_dingtalk_approval.errors import (
     CREDENTIAL_RULES,
@@ -49,7 +51,7 @@ LONGEST_SLOWNESS = 600.0
 """Seconds that one call may spend waiting for the platform's patience before it gives up. A ban of an address lasts
 five minutes."""
 
-_FEW = 3
+_REPETITIONS = {Action.RETRY: sys.maxsize, Action.RETRY_FEW: 3, Action.RETRY_ONCE: 1}
 _PUNISHED = re.compile(
     r"(?:到\s*(?P<until>[-\d]+ [:\d]+).*?)?(?:限制|处罚)将在\s*(?P<end>[-\d]+ [:\d]+)\s*结束", re.DOTALL
 )
@@ -179,6 +181,8 @@ class Client:
             self._tokens.accepted(token)
         try:
             return parse(body)
+        except NoApprovalError as missing:
+            raise Refusal("no_approval", f"no {missing.args[0]!r} in the answer") from None
         except KeyError as missing:
             raise Refusal("incomplete", f"no {missing.args[0]!r} in the answer") from None
 
@@ -255,7 +259,7 @@ class _Patience:
         if rule.action is Action.REFRESH:
             self._refreshes += 1
             return 0.0 if self._refreshes <= (self._most if token_was_good else 1) else None
-        most = {Action.RETRY: self._most, Action.RETRY_FEW: min(_FEW, self._most)}.get(rule.action, 0)
+        most = min(self._most, _REPETITIONS.get(rule.action, 0))
         if self._retries >= most:
             return None
         self._retries += 1

@@ -20,6 +20,7 @@ class Action(Enum):
 
     RETRY = "ask again, up to max_retries times"
     RETRY_FEW = "ask again, at most three times"
+    RETRY_ONCE = "ask again, once"
     SLOW_DOWN = "ask again, and everybody waits first"
     REFRESH = "get a new token and ask again, once"
     SKIP = "this approval cannot be read any more"
@@ -188,6 +189,9 @@ RULES: Mapping[str, Rule] = {
     ),
     "not_json": Rule(Action.RETRY, Topic.ADDRESS, "The answer is not the platform's; check api_url."),
     "incomplete": Rule(Action.RETRY_FEW, Topic.DATA, "The answer lacks what was asked for; run again later."),
+    "no_approval": Rule(
+        Action.RETRY_ONCE, Topic.DATA, "The answer has no approval; it was deleted, or the platform is out of order."
+    ),
     "cursor_repeated": Rule(
         Action.STOP, Topic.DATA, "The listing goes round in circles, so it cannot be called complete; run again later."
     ),

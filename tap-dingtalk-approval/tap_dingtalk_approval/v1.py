@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_dingtalk_approval.api import Call, Page, object_of, page_of
+from tap_dingtalk_approval.api import Call, Page, approval_in, object_of, page_of
 from tap_dingtalk_approval.approval import Approval, Keys, parse_approval
 
 if TYPE_CHECKING:
@@ -89,10 +89,7 @@ class V1Api:
 
     def approval_of(self, instance_id: str, body: Mapping[str, Any]) -> Approval:
         """`result`."""
-        content = object_of(body, "result")
-        if not content.get("status"):
-            raise KeyError("status")
-        return parse_approval(instance_id, content, _KEYS)
+        return parse_approval(instance_id, approval_in(body, "result"), _KEYS)
 
     def failure_of(self, body: Mapping[str, Any]) -> tuple[str, str] | None:
         """`code` and `message`."""
