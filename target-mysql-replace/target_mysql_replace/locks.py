@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from target_mysql_replace.errors import OperatorError, server_error
+from target_mysql_replace.session import Flavour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,9 +47,9 @@ def table_locks(session: Session, tables: Iterable[tuple[str | None, str]]) -> I
     held = []
     try:
         for name in sorted(names):
-            if not _take(session, name, names[name]):
-                break
-            held.append(name)
+            taken = _take(session, name, names[name])
+            if taken is not None:
+                held.append(taken)
         session.driver.rollback()
         yield
     finally:
@@ -67,24 +68,22 @@ def hold(session: Session, database: str | None, table: str) -> None:
     _take(session, lock_name(database or own, table), table)
 
 
-def _take(session: Session, name: str, table: str) -> bool:
-    """Take one lock, however long it takes; False where the server has no locks."""
+def _take(session: Session, name: str, table: str) -> str | None:
+    """Take one lock, however long it takes; return its name, or None where the server has no locks."""
     started = time.monotonic()
-    try:
-        free = session.rows("SELECT GET_LOCK(%s, 0)", (name,))[0][0]
-    except Exception as error:
-        found = server_error(error)
-        if found is None or found[0] not in _NO_FUNCTION:
-            raise
-        return False
-    while not free:
+    wanted, orphans, seconds = name, 0, 0
+    while (free := _get(session, wanted, seconds)) is False:
         waited = time.monotonic() - started
         if waited > GIVE_UP_SECONDS:
             raise OperatorError(
                 f"Another writer has held table '{table}' for {int(waited)} s. Let it end (SHOW PROCESSLIST), then "
                 "run again."
             )
-        holder = session.rows("SELECT IS_USED_LOCK(%s)", (name,))[0][0]
+        holder = session.rows("SELECT IS_USED_LOCK(%s)", (wanted,))[0][0]
+        if holder is not None and _is_orphan(session, holder):
+            orphans += 1
+            wanted, seconds = f"{name}:{orphans}", 0
+            continue
         if holder is not None and holder == session.former_id:
             _end_former(session, holder)
         _LOGGER.info(
@@ -93,8 +92,29 @@ def _take(session: Session, name: str, table: str) -> bool:
             holder,
             waited,
         )
-        free = session.rows("SELECT GET_LOCK(%s, %s)", (name, SAY_SECONDS))[0][0]
-    return True
+        seconds = SAY_SECONDS
+    return wanted if free else None
+
+
+def _get(session: Session, name: str, seconds: int) -> bool | None:
+    """Whether the lock was free within some seconds; None where the server has no locks."""
+    try:
+        return bool(session.rows("SELECT GET_LOCK(%s, %s)", (name, seconds))[0][0])
+    except Exception as error:
+        found = server_error(error)
+        if found is None or found[0] not in _NO_FUNCTION:
+            raise
+        return None
+
+
+def _is_orphan(session: Session, holder: int) -> bool:
+    """Whether a lock's holder has ended: OceanBase keeps the locks of a client that was killed, for minutes at least.
+
+    Every writer sees the same, and takes the next name instead.
+    """
+    if session.server.flavour is not Flavour.OCEANBASE:
+        return False
+    return not session.rows("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s", (holder,))
 
 
 def _end_former(session: Session, connection: int) -> None:

@@ -199,6 +199,20 @@ def test_a_writer_that_waits_for_another_says_so_and_goes_on(
 
 
 @pytest.mark.usefixtures("quick_retries")
+def test_a_lock_whose_holder_was_killed_stops_nobody(seekdb_loading: Loading) -> None:
+    """OceanBase keeps the lock of a connection that was killed."""
+    name = lock_name(seekdb_loading.database, "t")
+    holder = seekdb_loading.server.connect(seekdb_loading.database)
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0), CONNECTION_ID()", (name,))
+        ((_, number),) = cursor.fetchall()
+    seekdb_loading.execute(f"KILL {number}")
+    seekdb_loading.load(
+        [seekdb_loading.schema("t", {"id": {"type": "integer"}}, "id"), *seekdb_loading.records("t", {"id": 1})]
+    )
+    assert seekdb_loading.rows("SELECT id FROM t") == [(1,)]
+
+
 def test_a_lock_on_the_rows_is_waited_for(loading: Loading) -> None:
     loading.load([loading.schema("t", _PROPERTIES, "id"), *loading.records("t", {"id": 1, "v": "old"})])
     loading.server.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
