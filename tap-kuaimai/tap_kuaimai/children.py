@@ -125,6 +125,8 @@ class _ChildWriter:
         """Whether every element of an array has an id of its own."""
         if len(self._keys) == 1:
             (key,) = self._keys
+            if len(rows) == 1:
+                return rows[0][key] is not None
             ids = {row[key] for row in rows}
             return len(ids) == len(rows) and None not in ids
         several = {tuple(row[key] for key in self._keys) for row in rows}

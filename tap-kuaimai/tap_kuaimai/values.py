@@ -142,6 +142,8 @@ def to_integer(value: object) -> int | None:
 
 def to_number(value: object) -> int | Decimal | None:
     """A number with exactly the digits the platform sent; None where it is empty."""
+    if value.__class__ is int:
+        return value
     if isinstance(value, str):
         text = value.strip()
         if text in EMPTY:
