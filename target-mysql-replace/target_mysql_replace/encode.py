@@ -16,18 +16,8 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from sqlalchemy.dialects import mysql
 
 from target_mysql_replace.column_types import Shape
-from target_mysql_replace.convert import (
-    NULL,
-    Family,
-    Number,
-    Unstorable,
-    WallClock,
-    check_exponent,
-    exact,
-    integral,
-    json_text,
-    to_text,
-)
+from target_mysql_replace.convert import NULL, Family, Number, Unstorable, WallClock, exact, to_text
+from target_mysql_replace.converters import ABSENT, column_converter
 from target_mysql_replace.silent import silent_check
 from target_mysql_replace.validate import NotPlainError, Validator, check_schema, plain_type, record_type
 
@@ -40,13 +30,9 @@ if TYPE_CHECKING:
 Texts: TypeAlias = "list[Sequence[str]]"
 """One sequence a column, one text a record in each; :data:`~target_mysql_replace.convert.NULL` stands for NULL."""
 
-#: The value of a property that a record does not have. Compared by identity.
-_ABSENT = msgspec.Raw(b"")
-_JSON_NULLS = (b"null", b"")
-_ABSENTS: dict[Any, Any] = {msgspec.Raw: _ABSENT, Any: msgspec.UNSET}
+_ABSENTS: dict[Any, Any] = {msgspec.Raw: ABSENT, Any: msgspec.UNSET}
 #: Records encoded at a time: few enough that what they become stays in the processor's cache (measured: a third less).
 _BLOCK_ROWS = 200
-_BOOLEANS = {True: "1", False: "0", None: NULL}
 
 
 class BadRecord(Exception):  # noqa: N818 what the record is
@@ -132,7 +118,10 @@ class RecordEncoder:
 
     def refresh(self) -> None:
         """Look at the table's column types again, after they were widened."""
-        self._converters = [self._converter(column) for column in self._table.columns]
+        self._converters = [
+            column_converter(column, self._clock, self._zone, raw=self._fields[column.source] is msgspec.Raw)
+            for column in self._table.columns
+        ]
         self._checks = [self._check(column) for column in self._table.columns]
         #: Columns of which the server might make something of a NULL by itself, such as the time of day.
         self._not_null = [
@@ -167,7 +156,7 @@ class RecordEncoder:
             structs = map(self._decoder.decode, records)
             fields = list(zip(*map(msgspec.structs.astuple, structs), strict=True))
             for position, check in self._checker_positions:
-                _check_all(check, (raw for raw in fields[position] if raw is not _ABSENT))
+                _check_all(check, (raw for raw in fields[position] if raw is not ABSENT))
             if not self._plain:
                 self._judge_all(records)
             texts = [
@@ -325,46 +314,6 @@ class RecordEncoder:
             padded=column.padded and column.key,
         )
 
-    def _converter(self, column: Column) -> Callable[[Sequence[Any]], Sequence[str]]:  # noqa: PLR0911 one return a pair
-        """The quick way for a column, by what its values look like in JSON and what the column takes."""
-        field, shape, family = self._fields[column.source], column.prop.shape, column.family
-        if field is msgspec.Raw:
-            if family is Family.JSON:
-                return _json_column
-            return self._slow_column(column)
-        if shape is Shape.TEXT and family is Family.TEXT:
-            return _text_column
-        if shape is Shape.TEXT and family is Family.DATETIME:
-            return self._clock.column
-        if shape is Shape.INTEGER and family in {Family.INTEGER, Family.DECIMAL, Family.TEXT}:
-            return _integer_column
-        if shape is Shape.BOOLEAN and family in {Family.INTEGER, Family.DECIMAL}:
-            return _boolean_column
-        if shape is Shape.NUMBER and family in {Family.INTEGER, Family.DECIMAL, Family.FLOAT, Family.TEXT}:
-            nullable = column.prop.nullable and not column.key
-            check = check_exponent if family in {Family.INTEGER, Family.DECIMAL} else exact
-            return _number_converter(check, integers=family is Family.INTEGER, nullable=nullable)
-        return self._slow_values(column)
-
-    def _slow_column(self, column: Column) -> Callable[[Sequence[msgspec.Raw]], Sequence[str]]:
-        family, zone, key = column.family, self._zone, column.key
-
-        def convert(values: Sequence[msgspec.Raw]) -> list[str]:
-            texts = [NULL if value is _ABSENT else to_text(_LOADS(value), family, zone) for value in values]
-            if key and NULL in texts:
-                raise BadRecord
-            return texts
-
-        return convert
-
-    def _slow_values(self, column: Column) -> Callable[[Sequence[Any]], Sequence[str]]:
-        family, zone = column.family, self._zone
-
-        def convert(values: Sequence[Any]) -> list[str]:
-            return [to_text(exact(v) if type(v) is Number else v, family, zone) for v in values]
-
-        return convert
-
 
 def _loose_text(value: Any, column: Column, zone: dt.timezone) -> str:  # noqa: ANN401 any JSON value
     """The text of a value for a column as wide as it takes; NULL where no column of the family takes it."""
@@ -374,9 +323,6 @@ def _loose_text(value: Any, column: Column, zone: dt.timezone) -> str:  # noqa: 
         return to_text(value, family, zone)
     except (Unstorable, msgspec.MsgspecError):
         return NULL
-
-
-_LOADS = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def load_json(record: msgspec.Raw | bytes) -> Any:  # noqa: ANN401 any JSON value
@@ -411,45 +357,3 @@ def _without_null(kind: Any) -> Any:  # noqa: ANN401 a type in typing's sense
     if members is None or not hasattr(kind, "__origin__") or kind.__origin__ is not Union:
         return kind
     return Union[tuple(member for member in members if member is not type(None))]  # noqa: UP007 known at run time only
-
-
-def _text_column(values: Sequence[str | None]) -> Sequence[str]:
-    if None in values:
-        return [NULL if value is None else value for value in values]
-    return values  # type: ignore[return-value] # no None among them
-
-
-def _integer_column(values: Sequence[int | None]) -> Sequence[str]:
-    return [NULL if value is None else str(value) for value in values]
-
-
-def _boolean_column(values: Sequence[bool | None]) -> Sequence[str]:
-    return [_BOOLEANS[value] for value in values]
-
-
-def _json_column(values: Sequence[msgspec.Raw]) -> Sequence[str]:
-    raws = map(bytes, values)
-    return [NULL if raw in _JSON_NULLS else json_text(raw) for raw in raws]
-
-
-def _number_converter(
-    check: Callable[[str], Any], *, integers: bool, nullable: bool
-) -> Callable[[Sequence[Any]], Sequence[str]]:
-    """A converter for JSON numbers decoded without a type; a KeyError is a value of another type."""
-    kinds: dict[type, Callable[[Any], str]] = {
-        int: str,
-        Number: integral if integers else str,
-        msgspec.UnsetType: lambda _: NULL,
-    }
-    if nullable:
-        kinds[type(None)] = lambda _: NULL
-
-    def convert(values: Sequence[Any]) -> list[str]:
-        # A Number is a text already; the dictionary answers for the rest.
-        texts = [value if type(value) is Number and not integers else kinds[type(value)](value) for value in values]
-        together = "".join(texts)
-        if "e" in together or "E" in together:
-            _check_all(check, (text for text in texts if text != NULL))
-        return texts
-
-    return convert

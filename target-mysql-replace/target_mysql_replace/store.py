@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from target_mysql_replace.batch import Batch
     from target_mysql_replace.encode import Texts
     from target_mysql_replace.prune import Pruner
-    from target_mysql_replace.session import Session
+    from target_mysql_replace.session import Server, Session
     from target_mysql_replace.writers import Writer
 
 _LOGGER = logging.getLogger("target-mysql-replace")
@@ -80,9 +81,23 @@ class BatchStore:
         #: The writer in use, once it is known what the server allows.
         self.chosen: Writer | None = None
 
-    def needs_texts(self, table: str) -> bool:
-        """Return whether a batch of ``table`` has to keep its texts until it is written."""
-        return self._pruner.concerns(table)
+    def prepare(self, batch: Batch, writer: Writer, server: Server) -> None:
+        """Make what goes over the wire, ahead of :meth:`write`.
+
+        Raises:
+            BadRecord: the records have not been looked at one by one yet, and one is not of the usual kind.
+        """
+        if not batch.records:
+            return
+        needs_texts = self._pruner.concerns(batch.table.name)
+        if batch.texts is None and needs_texts:
+            batch.texts = batch.encoder.encode(batch.records)
+        blocks = batch.encoder.blocks(batch.records) if batch.texts is None else iter([batch.texts])
+        # A row too large to be sent is found again, and set aside, when the batch is written.
+        with contextlib.suppress(pymysql.err.DataError):
+            batch.payload, batch.method = writer.payload(server, batch.table, blocks), writer.method
+        if not needs_texts:
+            batch.texts = None
 
     def writer(self, session: Session) -> Writer:
         """Return the writer for this server."""

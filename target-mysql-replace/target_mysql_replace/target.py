@@ -5,20 +5,17 @@ What is overridden of the Singer SDK, and why:
 - ``message_reader_class``: records stay JSON until they are decoded into their type (the SDK's per-record path takes a
   dictionary through ten steps, 274 µs a record; most of it validation).
 - ``_process_record_message``: a record without stream maps goes to its sink as it is. One with maps, flattening or
-record
-  metadata takes the SDK's own steps and then goes on as JSON, so there is one way to validate, convert and store.
+  record metadata takes the SDK's own steps and then goes on as JSON: one way to validate, convert and store.
 - ``_process_batch_message``: the records of a file take the same way, line by line.
-- ``_process_schema_message``: what a stream has open is handed over before its new SCHEMA counts; a repeated one is
-nothing.
+- ``_process_schema_message``: what a stream has open is handed over before its new SCHEMA counts. A repeated one is
+  nothing.
 - ``_process_state_message``, ``process_endofpipe``: a STATE is passed on when everything before it is committed, not
-only
-  at the end or after five minutes.
+  only at the end or after five minutes.
 - ``_handle_termination``: a signal ends the reading; what was read is written, its STATE passed on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import sys
 import time
@@ -27,7 +24,6 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
-import pymysql
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sql import SQLTarget
@@ -211,11 +207,13 @@ class TargetMySQLReplace(SQLTarget):
         """Close a sink's batch and give it to the writing thread; a STATE that waited only for it follows."""
         batch = sink.take_batch()
         if batch is not None:
+            writer = self.store.chosen or self.loader.call(lambda session, _: self.store.writer(session))
+            # In this thread, while the other one waits for the server.
             try:
-                self._prepare_payload(batch)
+                self.store.prepare(batch, writer, self.loader.server)
             except BadRecord:
                 sink.set_bad_aside(batch)
-                self._prepare_payload(batch)
+                self.store.prepare(batch, writer, self.loader.server)
             self.loader.submit(partial(self.loader.with_retries, partial(self._write, batch)))
         released = self._gate.handed_over(sink)
         if released is not None:
@@ -223,25 +221,6 @@ class TargetMySQLReplace(SQLTarget):
 
     def _write(self, batch: Batch, session: Session, attempt: int) -> None:
         self.store.write(session, attempt, batch)
-
-    def _prepare_payload(self, batch: Batch) -> None:
-        """Make what goes over the wire in this thread, while the other one waits for the server.
-
-        Raises:
-            BadRecord: the records have not been looked at one by one yet, and one is not of the usual kind.
-        """
-        if not batch.records:
-            return
-        writer = self.store.chosen or self.loader.call(lambda session, _: self.store.writer(session))
-        if batch.texts is None and self.store.needs_texts(batch.table.name):
-            batch.texts = batch.encoder.encode(batch.records)
-        blocks = batch.encoder.blocks(batch.records) if batch.texts is None else iter([batch.texts])
-        # A row too large to be sent is found again, and set aside, by the writing thread.
-        with contextlib.suppress(pymysql.err.DataError):
-            batch.payload = writer.payload(self.loader.server, batch.table, blocks)
-            batch.method = writer.method
-        if not self.store.needs_texts(batch.table.name):
-            batch.texts = None
 
     def _on_pause(self) -> None:
         """Between messages: hand over what waited long enough, or too much."""
