@@ -292,6 +292,15 @@ def _open(path: Path, zone: ZoneInfo, *, read_only: bool) -> sqlite3.Connection:
         path.touch(mode=0o600)
     address = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rwc")
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, zone, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, zone: ZoneInfo, *, read_only: bool) -> None:
     connection.row_factory = sqlite3.Row
     connection.create_function("local", 1, lambda at: local_text(at, zone), deterministic=True)
     connection.create_function("local_day", 1, lambda at: local_text(at, zone, "%Y-%m-%d"), deterministic=True)
@@ -304,7 +313,6 @@ def _open(path: Path, zone: ZoneInfo, *, read_only: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};")
     connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
 
 
 @contextmanager
