@@ -18,16 +18,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
 from tap_kuaimai import metrics
-from tap_kuaimai.auth import signed
 from tap_kuaimai.errors import RULES, Action, KuaimaiError, StoppedError, code_of_status, rule_of
 from tap_kuaimai.redact import redact
+from tap_kuaimai.signature import signed
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from tap_kuaimai.auth import Credentials
     from tap_kuaimai.limiter import Limiter
+    from tap_kuaimai.signature import Credentials
 
 Answer: TypeAlias = dict[str, Any]
 """A successful answer: the envelope with the rows in it. Numbers with a fraction are Decimals."""

@@ -15,7 +15,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 
-from tap_kuaimai.auth import Credentials, keep_session
+from tap_kuaimai.auth import keep_session
 from tap_kuaimai.check import diagnose
 from tap_kuaimai.client import Client
 from tap_kuaimai.limiter import Limiter
@@ -23,6 +23,7 @@ from tap_kuaimai.reader import ListReader
 from tap_kuaimai.redact import redact
 from tap_kuaimai.schema import DeclarationError, declarations
 from tap_kuaimai.settings import SECRETS, SETTINGS, mistakes, with_numbers
+from tap_kuaimai.signature import Credentials
 from tap_kuaimai.streams import ForEachStream, ListStream
 from tap_kuaimai.totals import TotalsStream
 from tap_kuaimai.values import parse_datetime

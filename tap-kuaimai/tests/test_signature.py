@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_kuaimai.auth import Credentials, SignMethod, sign, signed
+from tap_kuaimai.signature import Credentials, SignMethod, sign, signed
 
 PING = {
     "appKey": "123456",
