@@ -61,6 +61,24 @@ def test_repair_reads_days_again_under_a_bookmark_of_its_own(project: Project, k
     assert project.state(tickets.STATE_ID) == bookmark
 
 
+def test_a_backfill_reads_its_range_and_leaves_the_bookmark_alone(project: Project, kuaimai: KuaimaiSandbox) -> None:
+    noon = datetime.fromisoformat(kuaimai.now()).replace(hour=12, minute=0, second=0)
+    start, end = noon - timedelta(days=2), noon - timedelta(days=1)
+    project.settings |= {
+        "TAP_KUAIMAI__BACKFILL_START_DATE": f"{start:%Y-%m-%dT%H:%M:%S}",
+        "TAP_KUAIMAI__BACKFILL_END_DATE": f"{end:%Y-%m-%dT%H:%M:%S}",
+    }
+    project.meltano("run", "--state-id-suffix=range", "tap-kuaimai--backfill", "target-mysql-replace")
+    rows = project.rows(tickets.TICKETS)
+    span = {"start": f"{start:%Y-%m-%d %H:%M:%S}", "end": f"{end:%Y-%m-%d %H:%M:%S}"}
+    assert len(rows) == kuaimai.count(time="modified", **span) > 0
+    assert min(row["modified"] for row in rows) >= start
+    assert max(row["modified"] for row in rows) <= end
+    state = project.state("prod:tap-kuaimai--backfill-to-target-mysql-replace:range")
+    assert state["aftersale_list_query"]["replication_key_value"] == f"{end:%Y-%m-%dT%H:%M:%S}+08:00"
+    assert project.state(tickets.STATE_ID) == {}
+
+
 def test_approvals_land_in_the_table_that_reports_know(tmp_path: Path, mariadb: Server, database: str) -> None:
     with DingTalkSandbox(approvals=40, days=20) as dingtalk:
         start = datetime.fromisoformat(dingtalk.now()) - timedelta(days=21)
