@@ -178,9 +178,8 @@ class Client:
         if attempt > allowed:
             raise KuaimaiError(problem.code, what, rule)
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)
-        if (
-            problem.pause is not None
-        ):  # Not less than that: a server that asks for 0 s would use up all attempts at once.
+        if problem.pause is not None:
+            # Not less than our own: a server that asks for 0 s would use up all attempts at once.
             wait = max(wait, min(problem.pause, _LONGEST_PAUSE))
         self._logger.warning("%s; asking again in %.1f s (%d of %d)", what, wait, attempt, allowed)
         metrics.retry(stream, problem.code)

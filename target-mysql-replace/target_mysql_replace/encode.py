@@ -19,7 +19,7 @@ from target_mysql_replace.column_types import Shape
 from target_mysql_replace.convert import NULL, Family, Number, Unstorable, WallClock, exact, to_text
 from target_mysql_replace.converters import ABSENT, column_converter
 from target_mysql_replace.silent import silent_check
-from target_mysql_replace.validate import NotPlainError, Validator, check_schema, plain_type, record_type
+from target_mysql_replace.validate import NotPlainError, Validator, plain_type, record_type
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -64,16 +64,13 @@ class RecordEncoder:
     """Turns the records of one stream into texts for one table.
 
     Args:
-        schema: the stream's schema.
+        schema: the stream's schema, a valid one (:func:`target_mysql_replace.validate.check_schema`).
         key_properties: the stream's key.
         table: where the records go.
         zone: the zone DATETIME columns are kept in.
         validate: whether records are held against the schema.
         json_digits: how many digits of a number a JSON column keeps; None where it keeps them all, as text.
         unknown: called with the name of a property that is not in the schema, once each.
-
-    Raises:
-        InvalidJSONSchema: ``schema`` is not a valid schema.
     """
 
     def __init__(
@@ -95,7 +92,6 @@ class RecordEncoder:
         self._json_digits = json_digits
         self._unknown = unknown
         self._known: set[str] = set(schema["properties"])
-        check_schema(schema, table.name)
         self._validator: Validator | None = Validator(schema) if validate else None
         #: Whether decoding a record into the struct proves that the schema allows it.
         self._plain = not validate or self._top_is_plain()

@@ -107,9 +107,7 @@ SERVER_ERRORS: Mapping[int, Advice] = {
             ),
             "The server has an error in its storage. See the server's own log.": (1030, 1034, 1194, 1195, 1696),
             "A table or a column is gone that was there when the run started. Run again.": (1146, 1054, 1051),
-            "Two columns would have names this server takes for one. Rename a property with stream_maps.": (
-                1060,
-            ),
+            "Two columns would have names this server takes for one. Rename a property with stream_maps.": (1060,),
             "The server does not take this time_zone (MariaDB: from -12:59 to +13:00).": (1298,),
             "The server wants a primary key in every table (sql_require_primary_key), the stream has none.": (3750,),
             "TLS failed. Check ssl_ca, ssl_cert, ssl_key, and that the certificate names the host.": (TLS_FAILED, 3159),

@@ -89,10 +89,11 @@ def column_names(properties: Iterable[str], existing: Collection[str] = ()) -> d
     """
     properties = list(properties)
     plain = {name: identifier(name) for name in properties}
+    exact = set(existing)
     present = {name.lower(): name for name in existing}
-    present_folded = {fold(name): name for name in existing}
+    present_folded = {fold(name) for name in existing}
     owners: dict[str, str] = {}
-    for name in sorted(properties, key=lambda name: plain[name] not in set(existing)):
+    for name in sorted(properties, key=lambda name: plain[name] not in exact):
         owners.setdefault(fold(plain[name]), name)
     chosen: dict[str, str] = {}
     for name in properties:

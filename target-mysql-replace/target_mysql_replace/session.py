@@ -58,11 +58,6 @@ class Server:
     folds_names: bool = False
 
     @property
-    def padded(self) -> bool:
-        """Whether the collation compares ``'a'`` and ``'a '`` as equal."""
-        return self.collation == _PADDED_COLLATION
-
-    @property
     def json_digits(self) -> int | None:
         """How many digits of a number a JSON column keeps; None where all, as text.
 
